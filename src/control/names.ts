@@ -1,0 +1,31 @@
+// Names of everything that a migration stores in the two databases, all derived from the migration's own name.
+import { createHash } from 'node:crypto'
+import type { Side } from '../phase/phases.js'
+
+/** The schema of everything stored. Postgres reserves the prefix `pg_`, hence not `pg_cutover`. */
+export const CONTROL_SCHEMA = 'cutover'
+
+/** `application_name` of every connection of ours that is not the application's. */
+export const CONTROL_APPLICATION = 'pg-cutover control'
+
+/** The migration's name as a part of SQL names: at most 31 characters of a-z, 0-9 and _, never equal for two names. */
+export function slugOf(name: string): string {
+  const plain = name.toLowerCase().replace(/[^a-z0-9_]/g, '_')
+  if (plain === name && plain.length <= 24) return plain
+  return `${plain.slice(0, 24)}_${createHash('sha256').update(name).digest('hex').slice(0, 6)}`
+}
+
+/** One name for the publication, the slot and the subscription of a direction; they live in different places. */
+export const streamName = (name: string, from: Side): string => `cutover_${slugOf(name)}_from_${from}`
+
+/** The table (in the control schema) whose row proves that a stream has delivered everything before a fence. */
+export const sentinelTable = (name: string, from: Side): string => `sentinel_${slugOf(name)}_from_${from}`
+
+export const fenceTrigger = (name: string, epoch: number): string => `cutover_fence_${slugOf(name)}_${epoch}`
+
+export const quoteIdent = (identifier: string): string => `"${identifier.replaceAll('"', '""')}"`
+
+export const quoteLiteral = (value: string): string =>
+  value.includes('\\')
+    ? ` E'${value.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`
+    : `'${value.replaceAll("'", "''")}'`

@@ -1,0 +1,66 @@
+// What a coordinator asks of one process: get ready, hold, drain, stop reading, and let everything go to one side.
+import type { Side } from '../phase/phases.js'
+
+/** A checked-out client that keeps a drain from ending. */
+export interface LeaseReport {
+  readonly side: Side
+  readonly processId: number | undefined
+  /** The text of the last statement, cut to 200 characters; parameters are never shown. */
+  readonly lastStatement: string | undefined
+  readonly inTransaction: boolean
+}
+
+/** The end of a hold is known to the process itself, so that no hold can outlive whoever asked for it. */
+export interface HoldLease {
+  readonly millis: number
+  /**
+   * Called at the end of the lease. Says on which side the held work may go on; it aborts the attempt or, where that
+   * is no longer possible, completes it. A rejection gives the held work up as retryable (`57P03`).
+   */
+  ended(): Promise<Side>
+}
+
+/** What a hold cost the callers of this process. */
+export interface ReleaseReport {
+  readonly held: number
+  readonly longestHeldMillis: number
+  /** From the hold to the release. */
+  readonly pauseMillis: number
+}
+
+/** One process as the coordinator sees it. Every method may be called again, and in any state. */
+export interface Gate {
+  /** The side that new work goes to. */
+  readonly side: Side
+  /** Opens the other side's connections and puts the queue in front. On rejection the route is as it was before. */
+  arm(): Promise<void>
+  /** Opens the other side's connections again, for those that died since `arm`. */
+  warm(): Promise<void>
+  /** From this turn on new work waits. */
+  hold(lease: HoldLease): void
+  /** Resolves when nothing of this process runs on its side any more; rejects with `ERR_DRAIN_TIMEOUT` and the leases. */
+  drain(deadlineMillis: number): Promise<void>
+  /** Resolves when no read of this process runs on its side any more; from here to the release reads wait too. */
+  stopReads(deadlineMillis: number): Promise<void>
+  /** Lets everything go to this side: the flip, or the way back. Ends in the direct route. */
+  release(side: Side): ReleaseReport
+  /** Closes every idle connection to a side that was left, so that none is ever used again. */
+  sweep(side: Side): Promise<void>
+  /** The process ids of the server's backends that this process's pools have had on a side. */
+  backends(side: Side): readonly number[]
+}
+
+/** The gate of a process that serves no traffic, such as the CLI. */
+export const noGate = (side: () => Side): Gate => ({
+  get side() {
+    return side()
+  },
+  arm: () => Promise.resolve(),
+  warm: () => Promise.resolve(),
+  hold: () => {},
+  drain: () => Promise.resolve(),
+  stopReads: () => Promise.resolve(),
+  release: () => ({ held: 0, longestHeldMillis: 0, pauseMillis: 0 }),
+  sweep: () => Promise.resolve(),
+  backends: () => [],
+})
