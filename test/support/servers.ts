@@ -1,0 +1,229 @@
+// Starts real Postgres servers of two majors for the demo and the tests, and leaves nothing of them behind.
+import { randomBytes, randomInt } from 'node:crypto'
+import { appendFileSync, chownSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { binaries, serverAccount, temporaryFolder } from './binaries.js'
+import type { Major } from './binaries.js'
+import { keep } from './keeper.js'
+import type { Keeper } from './keeper.js'
+
+export type { Major } from './binaries.js'
+
+export interface ServerOptions {
+  /** Lines of postgresql.conf, on top of the defaults. */
+  readonly settings?: Record<string, string>
+}
+
+export interface Server {
+  readonly major: Major
+  readonly host: '127.0.0.1'
+  readonly port: number
+  readonly password: string
+  readonly dataFolder: string
+  readonly logFile: string
+  /** The postmaster's, at this moment. */
+  readonly pid: number
+  /** As the superuser `postgres`; the default database is `postgres`. */
+  url(database?: string): string
+  /** The data is kept and the server may be started again on the same port. */
+  stop(mode?: 'fast' | 'immediate'): Promise<void>
+  /** SIGKILL to the postmaster; resolves when its children have gone too. The data is kept. */
+  kill(): Promise<void>
+  start(): Promise<void>
+  /** Stopped and removed. May be called again. */
+  destroy(): Promise<void>
+}
+
+export interface Pair {
+  readonly old: Server
+  readonly new: Server
+  destroy(): Promise<void>
+}
+
+const SETTINGS = {
+  listen_addresses: '127.0.0.1',
+  unix_socket_directories: '',
+  // Its files are in the data folder, so that a killed server leaves none in /dev/shm.
+  dynamic_shared_memory_type: 'mmap',
+  shared_buffers: '64MB',
+  max_connections: '200',
+  wal_level: 'logical',
+  fsync: 'on',
+  max_wal_senders: '40',
+  max_replication_slots: '40',
+  max_logical_replication_workers: '40',
+  max_worker_processes: '60',
+  max_prepared_transactions: '10',
+  autovacuum: 'on',
+  timezone: 'UTC',
+  log_timezone: 'UTC',
+  log_line_prefix: '%m [%p] %q%a@%d ',
+}
+
+const START_MILLIS = 30_000
+const STOP_MILLIS = 10_000
+
+export async function startPair(options: ServerOptions = {}): Promise<Pair> {
+  const [old, next] = await Promise.allSettled([startServer(15, options), startServer(18, options)])
+  if (old.status === 'fulfilled' && next.status === 'fulfilled') {
+    const both = [old.value, next.value]
+    return {
+      old: old.value,
+      new: next.value,
+      destroy: async () => void (await Promise.all(both.map((server) => server.destroy()))),
+    }
+  }
+  for (const side of [old, next]) if (side.status === 'fulfilled') await side.value.destroy()
+  const reasons = [old, next].flatMap((side) => (side.status === 'rejected' ? [side.reason] : []))
+  throw new AggregateError(reasons, `no pair of servers: ${reasons.map(String).join('; ')}`)
+}
+
+export async function startServer(major: Major, options: ServerOptions = {}): Promise<Server> {
+  const account = serverAccount()
+  const native = binaries(major, account)
+  const folder = temporaryFolder(`pg-cutover-${major}-`, account)
+  const dataFolder = join(folder, 'data')
+  const logFile = join(folder, 'log')
+  const password = randomBytes(12).toString('hex')
+  const postgres = [join(native, 'bin/postgres'), '-D', dataFolder]
+
+  let keeper = keep({ folder, account })
+  let running: { pid: number } | undefined
+  let port = 0
+  let destroyed: Promise<void> | undefined
+
+  // The new keeper is there before the old one goes: at no moment is the folder without one.
+  const handOver = async (next: Keeper): Promise<void> => {
+    const before = keeper
+    keeper = next
+    await before.leave()
+  }
+  const run = async (command: readonly string[]): Promise<number> => {
+    await handOver(keep({ folder, account, command }))
+    const pid = await keeper.pid()
+    if (pid === undefined) throw new Error(`Postgres ${major} could not be run`)
+    return pid
+  }
+  const settle = async (): Promise<void> => {
+    await keeper.ended()
+    running = undefined
+    await handOver(keep({ folder, account }))
+  }
+
+  const initialise = async (): Promise<void> => {
+    const secret = join(folder, 'password')
+    writeFileSync(secret, password, { mode: 0o600 })
+    if (account) chownSync(secret, account.uid, account.gid)
+    const flags = '-U postgres --auth=scram-sha-256 --encoding=UTF8 --locale=C --no-sync --no-instructions'
+    await run([join(native, 'bin/initdb'), '-D', dataFolder, `--pwfile=${secret}`, ...flags.split(' ')])
+    await settle()
+    rmSync(secret)
+    const config = join(dataFolder, 'postgresql.conf')
+    if (!existsSync(config)) throw new Error(`initdb ${major} failed: ${logTail(logFile)}`)
+    const settings = Object.entries({ ...SETTINGS, ...options.settings })
+    appendFileSync(
+      config,
+      settings.map(([key, value]) => `${key} = '${value.replaceAll("'", "''")}'\n`).join(''),
+    )
+  }
+
+  const start = async (): Promise<void> => {
+    if (running) return
+    const pid = await run([...postgres, '-p', String(port)])
+    let ended = false
+    void keeper.whenEnded.then(() => (ended = true))
+    const deadline = Date.now() + START_MILLIS
+    while (!isReady(dataFolder, pid)) {
+      if (ended || Date.now() > deadline) {
+        if (!ended) process.kill(pid, 'SIGQUIT')
+        await settle()
+        throw new Error(`Postgres ${major} on port ${port} did not start: ${logTail(logFile)}`)
+      }
+      await delay(5)
+    }
+    const mine = { pid }
+    running = mine
+    // Also when somebody else has killed it.
+    void keeper.whenEnded.then(() => (running = running === mine ? undefined : running))
+  }
+
+  const stop = async (signal: 'SIGINT' | 'SIGQUIT' | 'SIGKILL'): Promise<void> => {
+    if (!running) return
+    const { pid } = running
+    process.kill(pid, signal)
+    // A fast stop waits for its replication clients, and a stalled one could hold it for a minute.
+    const impatience = setTimeout(() => process.kill(pid, 'SIGQUIT'), STOP_MILLIS)
+    await settle().finally(() => clearTimeout(impatience))
+  }
+
+  let last: Promise<void> = Promise.resolve()
+  const inTurn = (work: () => Promise<void>): Promise<void> => {
+    const mine = destroyed
+      ? Promise.reject(new Error(`this Postgres ${major} was destroyed`))
+      : last.then(work, work)
+    last = mine.catch(() => undefined)
+    return mine
+  }
+
+  try {
+    await initialise()
+    for (let attempt = 1; ; attempt++) {
+      port = await freePort()
+      try {
+        await start()
+        break
+      } catch (error) {
+        if (attempt === 10 || !String(error).includes('Address already in use')) throw error
+      }
+    }
+  } catch (error) {
+    await keeper.clean()
+    throw error
+  }
+
+  return {
+    major,
+    host: '127.0.0.1',
+    port,
+    password,
+    dataFolder,
+    logFile,
+    get pid() {
+      if (!running) throw new Error(`this Postgres ${major} is not running`)
+      return running.pid
+    },
+    url: (database = 'postgres') =>
+      `postgres://postgres:${password}@127.0.0.1:${port}/${encodeURIComponent(database)}`,
+    stop: (mode = 'fast') => inTurn(() => stop(mode === 'fast' ? 'SIGINT' : 'SIGQUIT')),
+    kill: () => inTurn(() => stop('SIGKILL')),
+    start: () => inTurn(start),
+    destroy: () => (destroyed ??= last.then(() => keeper.clean())),
+  }
+}
+
+/** The postmaster says so itself in the eighth line; the first one tells its file from that of a killed one. */
+function isReady(dataFolder: string, pid: number): boolean {
+  const file = join(dataFolder, 'postmaster.pid')
+  if (!existsSync(file)) return false
+  const lines = readFileSync(file, 'utf8').split('\n')
+  return Number(lines[0]) === pid && lines[7]?.trim() === 'ready'
+}
+
+/** Below the range from which the kernel gives ports to outgoing connections: a stopped server finds its own free again. */
+async function freePort(): Promise<number> {
+  for (;;) {
+    const port = randomInt(15_000, 32_000)
+    const free = await new Promise<boolean>((resolve) => {
+      const probe = createServer()
+      probe.once('error', () => resolve(false))
+      probe.listen(port, '127.0.0.1', () => probe.close(() => resolve(true)))
+    })
+    if (free) return port
+  }
+}
+
+function logTail(file: string): string {
+  return existsSync(file) ? readFileSync(file, 'utf8').trim().split('\n').slice(-6).join('\n') : 'no log'
+}
