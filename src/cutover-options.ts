@@ -1,0 +1,85 @@
+// What createCutover takes: every option with its promise, default, unit and error.
+import type pg from 'pg'
+import type { Phase } from './phase/phases.js'
+import type { Source } from './phase/source.js'
+
+/** How the control connections are made, and how each server reaches the other one. */
+export interface ControlOptions {
+  /** Connection to the old database of a role with the rights of a coordinator. Default: as in `old`. */
+  readonly old?: pg.ClientConfig | string | undefined
+  /** Connection to the new database of a role with the rights of a coordinator. Default: as in `new`. */
+  readonly new?: pg.ClientConfig | string | undefined
+  /**
+   * The libpq connection string by which the *new* server reaches the old one, for its subscription. Default: made of
+   * the control connection's own address. Needed when the servers see each other under other names than this process.
+   */
+  readonly oldReachedBy?: string | undefined
+  /** The same for the *old* server reaching the new one. */
+  readonly newReachedBy?: string | undefined
+}
+
+/** What `createCutover` takes. Every key that is not listed here is refused with `ERR_OPTION`. */
+export interface CutoverOptions {
+  /**
+   * The key of everything stored about this migration in both databases; equal in every process of the fleet and for
+   * the whole migration. 1 to 63 letters, digits and `_ - . :`. Required; otherwise `ERR_OPTION`.
+   */
+  readonly name: string
+  /**
+   * The database that is being left: any `pg.PoolConfig`, or a `pg.Pool` of the same copy of `pg`. A pool handed in
+   * stays yours: only `pool.end()` ends it. Required; otherwise `ERR_OPTION`, which never shows the value.
+   */
+  readonly old: pg.PoolConfig | pg.Pool
+  /** The database that is being moved to; as `old`. */
+  readonly new: pg.PoolConfig | pg.Pool
+  /** Says which phase is wanted. It never moves traffic by being silent, gone or wrong. Required. */
+  readonly source: Source
+  /**
+   * What keeps the other side equal: `replication`, Postgres' own logical replication, or `none`. Default:
+   * `replication` with `control`, `none` without. `replication` without `control` is refused with `ERR_OPTION`.
+   */
+  readonly mirror?: 'replication' | 'none' | undefined
+  /**
+   * Coordinated mode: the truth is a row on each side and the databases themselves refuse writes on the wrong one.
+   * `true` uses the connections of `old` and `new`; an object names connections of a role with more rights. Default
+   * `false`: direct mode, in which this process alone holds, drains and flips.
+   */
+  readonly control?: boolean | ControlOptions | undefined
+  /** The tables in scope, each as `schema.table`. Default: every table of the application, on both sides. */
+  readonly tables?: readonly string[] | undefined
+  /**
+   * The phase to serve in direct mode as long as the source has never given one. Default: none, so that queries are
+   * refused with `ERR_PHASE_UNKNOWN` until the source speaks.
+   */
+  readonly fallback?: Phase | undefined
+  /**
+   * Coordinated mode: a wish of the source runs the whole move by itself. Default `false`: a wish is only shown in
+   * `status()` and `advance()` or the command line moves. In direct mode wishes are always followed.
+   */
+  readonly autoAdvance?: boolean | undefined
+  /**
+   * What happens to transactions that are still open at the drain's deadline: `abort` the attempt and leave them alone,
+   * or `cancel` them. Default `abort`, which rejects with `ERR_DRAIN_TIMEOUT`.
+   */
+  readonly onDrainTimeout?: 'abort' | 'cancel' | undefined
+  /** How often a change of writer is tried when an attempt was aborted without a change. 1 to 10. Default 3. */
+  readonly attempts?: number | undefined
+  /** For everything before the pause of a change of writer, without the initial copy. Milliseconds; default 30,000. */
+  readonly prepareTimeoutMillis?: number | undefined
+  /** No hold outlives this by more than a few round trips. Milliseconds, at most 10,000; default 5,000. */
+  readonly holdTimeoutMillis?: number | undefined
+  /** For open transactions to end. Milliseconds, at most the hold; default 2,500. Then see `onDrainTimeout`. */
+  readonly drainTimeoutMillis?: number | undefined
+  /** For closing the fence. Milliseconds, at most the hold; default 1,500. Then `ERR_FENCE`. */
+  readonly fenceTimeoutMillis?: number | undefined
+  /** For the other side to have every row. Milliseconds, at most the hold; default 3,000. Then `ERR_CATCH_UP_TIMEOUT`. */
+  readonly catchUpTimeoutMillis?: number | undefined
+  /** For reads to leave the side that is being left. Milliseconds, at most the hold; default 2,500. */
+  readonly stopReadsTimeoutMillis?: number | undefined
+  /** For the statement that is the point of no return. Milliseconds, at most the hold; default 1,000. */
+  readonly decideTimeoutMillis?: number | undefined
+  /** For enabling the way back, after the pause. Milliseconds; default 30,000. Then `ERR_REVERSE`. */
+  readonly reverseTimeoutMillis?: number | undefined
+  /** For the initial copy of all rows. Milliseconds; default seven days. Then `ERR_PREPARE`. */
+  readonly copyTimeoutMillis?: number | undefined
+}
