@@ -18,27 +18,38 @@ export interface ControlConnection {
   /** One short transaction; rolled back if `work` throws. */
   transaction<T>(work: (run: Run) => Promise<T>): Promise<T>
   /** A second, independent connection of the same kind; the caller closes it. */
-  fork(): ControlConnection
+  fork(bounds?: ControlBounds): ControlConnection
   close(): Promise<void>
 }
 
-export interface ControlConnectionOptions {
-  readonly side: Side
-  readonly config: pg.ClientConfig
+/** How long one connection may wait for what. */
+export interface ControlBounds {
   /** Bounds every statement; below the hold, so that a stalled coordinator cannot keep its locks. Default 4,000 ms. */
   readonly statementTimeoutMillis?: number
+  /** Bounds each wait for one lock. Default: the statement's own bound. */
+  readonly lockTimeoutMillis?: number
+  /** Default 5,000 ms. */
   readonly connectTimeoutMillis?: number
+}
+
+export interface ControlConnectionOptions extends ControlBounds {
+  readonly side: Side
+  readonly config: pg.ClientConfig
   /** Every notice and notification arrives here; for LISTEN. */
   readonly onNotification?: (channel: string, payload: string | undefined) => void
 }
 
+// A server answers within its own bound, so silence beyond it means that the network or the server's host stalls.
+const GRACE_MILLIS = 500
+
 // Values that change how the server prints or resolves things are pinned, since an ALTER ROLE may have changed them.
-const sessionSettings = (statementTimeoutMillis: number): string => `
+const sessionSettings = (statementTimeoutMillis: number, lockTimeoutMillis: number): string => `
   select set_config('synchronous_commit', 'on', false), set_config('search_path', 'pg_catalog', false),
     set_config('application_name', '${CONTROL_APPLICATION}', false), set_config('default_transaction_read_only', 'off', false),
     set_config('default_transaction_isolation', 'read committed', false), set_config('datestyle', 'ISO', false),
     set_config('timezone', 'UTC', false), set_config('jit', 'off', false),
     set_config('statement_timeout', '${statementTimeoutMillis}', false),
+    set_config('lock_timeout', '${lockTimeoutMillis}', false),
     set_config('idle_in_transaction_session_timeout', '${statementTimeoutMillis}', false),
     case when current_setting('server_version_num')::int >= 170000
       then set_config('transaction_timeout', '${statementTimeoutMillis}', false) end`
@@ -47,6 +58,7 @@ const sessionSettings = (statementTimeoutMillis: number): string => `
 export function controlConnection(options: ControlConnectionOptions): ControlConnection {
   const { side, config } = options
   const statementTimeoutMillis = options.statementTimeoutMillis ?? 4_000
+  const lockTimeoutMillis = options.lockTimeoutMillis ?? statementTimeoutMillis
   let client: Promise<pg.Client> | undefined
   let closed = false
   let queue: Promise<unknown> = Promise.resolve()
@@ -61,37 +73,61 @@ export function controlConnection(options: ControlConnectionOptions): ControlCon
       connectionTimeoutMillis: options.connectTimeoutMillis ?? 5_000,
       keepAlive: true,
     })
-    const forget = (): void => {
-      client = undefined
-    }
-    fresh.on('error', forget)
-    fresh.on('end', forget)
+    fresh.on('error', () => forget(fresh))
+    fresh.on('end', () => forget(fresh))
     fresh.on('notification', (message) => options.onNotification?.(message.channel, message.payload))
     try {
       await fresh.connect()
-      await fresh.query(sessionSettings(statementTimeoutMillis))
-      return fresh
+      await runOn(fresh)(sessionSettings(statementTimeoutMillis, lockTimeoutMillis))
     } catch (cause) {
-      forget()
-      await fresh.end().catch(() => {})
+      await goodbye(fresh)
       throw new CutoverError(
         'ERR_UNREACHABLE',
         `the ${side} database at ${address} could not be reached: ${cause instanceof Error ? cause.message : 'unknown'}`,
         { cause },
       )
     }
+    current = fresh
+    return fresh
   }
 
-  const connected = (): Promise<pg.Client> => {
+  let current: pg.Client | undefined
+  const forget = (lost: pg.Client): void => {
+    // Late events of a client that was lost must not throw its successor away.
+    if (current === lost) client = current = undefined
+  }
+
+  const connected = async (): Promise<pg.Client> => {
     if (closed)
       throw new CutoverError('ERR_ENDED', `the control connection to the ${side} database was closed`)
-    return (client ??= open())
+    const opening = (client ??= open())
+    try {
+      return await opening
+    } catch (error) {
+      if (client === opening) client = undefined
+      throw error
+    }
   }
 
   const runOn =
     (on: pg.Client): Run =>
-    async <R extends Row>(text: string, values?: readonly unknown[]) =>
-      (await on.query<R>(text, values === undefined ? undefined : [...values])).rows
+    async <R extends Row>(text: string, values?: readonly unknown[]) => {
+      const query = {
+        text,
+        query_timeout: statementTimeoutMillis + GRACE_MILLIS,
+        ...(values === undefined ? {} : { values: [...values] }),
+      }
+      try {
+        return (await on.query<R>(query)).rows
+      } catch (error) {
+        // The answer may still come, to the next statement: this connection cannot be used again.
+        if (error instanceof Error && error.message === 'Query read timeout') {
+          forget(on)
+          void goodbye(on)
+        }
+        throw error
+      }
+    }
 
   function enqueue<T>(work: () => Promise<T>): Promise<T> {
     const result = queue.then(work, work)
@@ -119,12 +155,21 @@ export function controlConnection(options: ControlConnectionOptions): ControlCon
           throw error
         }
       }),
-    fork: () => controlConnection(options),
+    fork: (bounds) => controlConnection({ ...options, ...bounds }),
     async close() {
       closed = true
-      const open = client
-      client = undefined
-      await (await open?.catch(() => undefined))?.end().catch(() => {})
+      const opening = client
+      client = current = undefined
+      const last = await opening?.catch(() => undefined)
+      if (last) await goodbye(last)
     },
   }
+}
+
+// A peer that stalls never answers the goodbye; the socket is then dropped.
+async function goodbye(client: pg.Client): Promise<void> {
+  const { connection } = client as unknown as { connection: { stream: { destroy(): void } } }
+  const impatience = setTimeout(() => connection.stream.destroy(), GRACE_MILLIS)
+  await client.end().catch(() => {})
+  clearTimeout(impatience)
 }

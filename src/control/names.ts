@@ -21,6 +21,9 @@ export const streamName = (name: string, from: Side): string => `cutover_${slugO
 /** The table (in the control schema) whose row proves that a stream has delivered everything before a fence. */
 export const sentinelTable = (name: string, from: Side): string => `sentinel_${slugOf(name)}_from_${from}`
 
+/** Where changes of a migration's rows are announced. */
+export const changeChannel = (name: string): string => `cutover_${slugOf(name)}`
+
 export const fenceTrigger = (name: string, epoch: number): string => `cutover_fence_${slugOf(name)}_${epoch}`
 
 export const quoteIdent = (identifier: string): string => `"${identifier.replaceAll('"', '""')}"`

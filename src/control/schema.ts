@@ -1,0 +1,92 @@
+// The control schema: one row a side, the journal and the fence function, made on both sides and versioned.
+import { CutoverError } from '../errors.js'
+import type { ControlConnection, Run } from './control-connection.js'
+import { CONTROL_SCHEMA } from './names.js'
+
+/** SQLSTATE of a write that meets the fence: read_only_sql_transaction. */
+export const FENCE_SQLSTATE = '25006'
+
+/** How the message of a refused write begins; the migration's name in quotes and the epoch follow. */
+export const FENCE_MESSAGE_PREFIX = 'pg-cutover fence: migration '
+
+// Each entry brings the schema from the version of its index to the next one; an entry is never changed once released.
+const VERSIONS = [
+  `
+  create table cutover.side (
+    name text primary key,
+    identity text not null check (identity in ('old', 'new')),
+    epoch bigint not null,
+    status text not null check (status in ('writer', 'fenced', 'moved', 'mirror')),
+    opened bigint not null check (opened <= epoch),
+    reverse_lsn pg_lsn,
+    relay_generation bigint not null default 0,
+    phase text,
+    target text
+  );
+  comment on table cutover.side is 'pg-cutover: the right to write, one row a migration. Never edit by hand.';
+  create table cutover.journal (
+    id bigint generated always as identity primary key,
+    at timestamptz not null default clock_timestamp(),
+    name text not null,
+    epoch bigint not null,
+    step text not null,
+    state text not null,
+    millis double precision,
+    detail text
+  );
+  -- Security definer, since the application's role may not read the control schema. The row is read with the
+  -- statement's own snapshot: one older than the grant does not see it and is refused, on both sides.
+  create function cutover.fence() returns trigger language plpgsql security definer set search_path = '' as $fence$
+  begin
+    if exists (
+      select from cutover.side where name = tg_argv[0] and opened >= tg_argv[1]::bigint
+    ) then
+      return null;
+    end if;
+    raise exception using
+      errcode = '${FENCE_SQLSTATE}',
+      message = pg_catalog.format('${FENCE_MESSAGE_PREFIX}"%s" epoch %s', tg_argv[0], tg_argv[1]),
+      hint = 'The right to write is with the other database of this migration. Connect there and try again.';
+  end
+  $fence$;
+  `,
+] as const
+
+const CURRENT = VERSIONS.length
+
+/** Makes the control schema or brings it up to date; any number of processes may do so at once. */
+export async function ensureControlSchema(control: ControlConnection): Promise<void> {
+  if ((await versionOf(control.run)) === CURRENT) return
+  await control.transaction(async (run) => {
+    await run(`select pg_advisory_xact_lock(hashtextextended('pg-cutover: control schema', 0))`)
+    const [found] = await run<{ foreign: boolean }>(
+      `select to_regclass('cutover.version') is null as foreign from pg_namespace where nspname = '${CONTROL_SCHEMA}'`,
+    )
+    if (found?.foreign === true) {
+      throw new CutoverError(
+        'ERR_PREFLIGHT',
+        `the ${control.side} database at ${control.address} has a schema "${CONTROL_SCHEMA}" that pg-cutover has not made; rename it`,
+      )
+    }
+    if (!found) {
+      await run(`create schema ${CONTROL_SCHEMA}`)
+      await run(`create table cutover.version (version int not null)`)
+      await run(`insert into cutover.version values (0)`)
+    }
+    const version = (await versionOf(run)) ?? 0
+    if (version > CURRENT) {
+      throw new CutoverError(
+        'ERR_PREFLIGHT',
+        `the control schema of the ${control.side} database has version ${version}, made by a newer pg-cutover; this one knows ${CURRENT}`,
+      )
+    }
+    for (const upgrade of VERSIONS.slice(version)) await run(upgrade)
+    await run(`update cutover.version set version = $1`, [CURRENT])
+  })
+}
+
+async function versionOf(run: Run): Promise<number | undefined> {
+  const [made] = await run<{ made: boolean }>(`select to_regclass('cutover.version') is not null as made`)
+  if (made?.made !== true) return undefined
+  return (await run<{ version: number }>(`select version from cutover.version`))[0]?.version
+}
