@@ -1,0 +1,71 @@
+// Waits until nothing of this process runs on the side being left, without deadlocking on work inside a lease.
+import type { Acquisition, HoldQueue } from './hold-queue.js'
+import type { NestedTurns } from './nested-turns.js'
+import { isBusy } from './pg-internals.js'
+import type { SidePool } from './side-pool.js'
+
+// Failed connects and clients that were released with a statement on the wire emit nothing, hence a slow look as well.
+const CHECK_MILLIS = 2
+// A lease that has neither sent nor received for this long may be waiting for one of the calls that we hold.
+const SILENT_MILLIS = 4
+
+export interface DrainView {
+  readonly pool: SidePool
+  readonly queue: HoldQueue
+  readonly turns: NestedTurns
+  /** Starts a held call on the side being left. */
+  admit(entry: Acquisition): void
+  /** False as soon as the hold is over. */
+  isCurrent(): boolean
+}
+
+export type DrainOutcome = 'quiet' | 'over' | 'late'
+
+/** Resolves `quiet`, or `over` when the hold ended meanwhile, or `late` at the deadline. */
+export function drainPool(view: DrainView, deadlineMillis: number): Promise<DrainOutcome> {
+  const { pool } = view
+  const deadline = performance.now() + deadlineMillis
+  let batch = 1
+  return new Promise((resolve) => {
+    const finish = (outcome: DrainOutcome): void => {
+      clearInterval(timer)
+      pool.inner.removeListener('release', soon)
+      pool.inner.removeListener('remove', soon)
+      resolve(outcome)
+    }
+    const check = (): boolean => {
+      if (!view.isCurrent()) finish('over')
+      else if (pool.isQuiet()) {
+        pool.removeIdleInTransaction()
+        finish('quiet')
+      } else if (performance.now() >= deadline) finish('late')
+      else return false
+      return true
+    }
+    // `release` is emitted before the client is among the idle ones.
+    const soon = (): void => void setImmediate(() => check())
+    const timer = setInterval(() => {
+      if (!check() && looksStuck(view)) batch = admitOldest(view, batch)
+    }, CHECK_MILLIS)
+    pool.inner.on('release', soon)
+    pool.inner.on('remove', soon)
+    check()
+  })
+}
+
+/** Every lease is silent, and something waits: perhaps they wait for it, behind a timer that no socket turn shows. */
+function looksStuck({ pool, queue, turns }: DrainView): boolean {
+  if (queue.length === 0) return false
+  const now = performance.now()
+  return pool.leased().every((client) => !isBusy(client) && now - turns.heardAt(client) >= SILENT_MILLIS)
+}
+
+/** Admits held `pool.query` calls only: each `connect` opens a further lease with nested calls of its own. */
+function admitOldest(view: DrainView, batch: number): number {
+  for (let admitted = 0; admitted < batch && view.pool.hasSlot; admitted++) {
+    const entry = view.queue.oldest('query')
+    if (!entry) break
+    view.admit(entry)
+  }
+  return Math.min(batch * 2, 64)
+}

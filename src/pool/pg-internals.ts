@@ -1,0 +1,57 @@
+// The few private fields of pg and pg-pool that the facade reads, typed in one place.
+import type { EventEmitter } from 'node:events'
+import type pg from 'pg'
+
+export type AcquireCallback = (
+  error: Error | undefined,
+  client: InnerClient | undefined,
+  release: (error?: Error | boolean) => void,
+) => void
+
+/** A pool's client with the fields that tell whether it is at work. */
+export interface InnerClient extends Omit<pg.PoolClient, 'connection'> {
+  readonly processID: number | null
+  /** Absent in pg-native. */
+  readonly connection?: EventEmitter & { readonly stream: EventEmitter }
+  readonly _connected?: boolean
+  readonly readyForQuery?: boolean
+  readonly _activeQuery: { readonly text?: string } | null | undefined
+  readonly _queryQueue: readonly unknown[]
+  readonly _sentQueryQueue?: readonly unknown[]
+}
+
+/** A real pg.Pool with the fields that it shares with pg-pool. */
+export interface InnerPool extends Omit<
+  pg.Pool,
+  'connect' | 'query' | 'end' | 'options' | 'ending' | 'ended'
+> {
+  connect(callback: AcquireCallback): void
+  connect(): Promise<InnerClient>
+  query(...args: readonly unknown[]): unknown
+  end(): Promise<void>
+  options: pg.PoolOptions & { min: number; connectionTimeoutMillis?: number | undefined }
+  log: (...messages: unknown[]) => void
+  Promise: PromiseConstructor
+  Client: typeof pg.Client
+  ending: boolean
+  ended: boolean
+  readonly _clients: readonly InnerClient[]
+  readonly _idle: readonly { readonly client: InnerClient }[]
+  readonly _pendingQueue: { callback: AcquireCallback; timedOut?: boolean }[]
+  _remove(client: InnerClient, callback?: () => void): void
+  _pulseQueue(): void
+}
+
+/** pg-pool's own `query` and `connect`, which are written in terms of `this.connect`, `this.log` and `this.Promise`. */
+export const innerPool = (pool: pg.Pool): InnerPool => pool as unknown as InnerPool
+
+/**
+ * Whether the server may still be working for this client. A failed query clears the active one at the error message,
+ * before the server says that it is ready, hence the look at `readyForQuery`.
+ */
+export const isBusy = (client: InnerClient): boolean =>
+  client._connected === false ||
+  client.readyForQuery === false ||
+  (client._activeQuery ?? undefined) !== undefined ||
+  client._queryQueue.length > 0 ||
+  (client._sentQueryQueue?.length ?? 0) > 0

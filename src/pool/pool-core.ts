@@ -1,0 +1,377 @@
+// The gate of one process: two inner pools, the line in front of them, and the route that all views share.
+import { CutoverError } from '../errors.js'
+import type { CutoverEvents } from '../events.js'
+import { otherSide, type Side } from '../phase/phases.js'
+import { drainPool } from './drain.js'
+import type { FenceMessage } from './fence-error.js'
+import type { Gate, HoldLease, ReleaseReport } from './gate.js'
+import type { Acquisition } from './hold-queue.js'
+import { NestedTurns } from './nested-turns.js'
+import type { AcquireCallback, InnerClient, InnerPool } from './pg-internals.js'
+import { isFenceOf, RerunnableClient, type RerunAdmission } from './rerun.js'
+import { ClosedRoute, DirectRoute, GatedRoute, type Admission, type Route } from './route.js'
+import { SidePool } from './side-pool.js'
+import { WaitingLine, type LineGoal } from './waiting-line.js'
+
+export type CoreState =
+  | { readonly kind: 'unknown' }
+  | { readonly kind: 'refusing' }
+  | { readonly kind: 'direct'; readonly side: Side }
+  | { readonly kind: 'armed'; readonly side: Side }
+  | { kind: 'held'; readonly side: Side; readonly since: number; shut: boolean }
+  /** `last` was the last of the line when it was let go; what came after it is ordinary waiting. */
+  | { readonly kind: 'releasing'; readonly side: Side; readonly last: Acquisition | undefined }
+  | { readonly kind: 'ended' }
+
+/** A view of the core that callers hold: the facade itself. */
+export interface CoreView {
+  swapRoute(route: Route): void
+  emitPoolError(error: Error, client: InnerClient): void
+}
+
+export interface PoolCoreOptions {
+  readonly name: string
+  readonly pools: Readonly<Record<Side, { readonly inner: InnerPool; readonly handedIn: boolean }>>
+  readonly events: CutoverEvents
+  /** Whether this text is one plain statement that may run twice if it did nothing the first time. */
+  readonly isOnePlainStatement: (text: string) => boolean
+  /** A statement met a fence: says what to do about it, or undefined to leave it to the caller. */
+  readonly onFence: ((fence: FenceMessage, side: Side) => HoldLease | undefined) | undefined
+}
+
+// After a hold that could not be resolved, new calls wait this long before the next try.
+const RETRY_LEASE_MILLIS = 1_000
+
+const ENDED = (): Error => new Error('Cannot use a pool after calling end on the pool')
+
+export class PoolCore implements Gate, Admission, RerunAdmission {
+  readonly pools: Readonly<Record<Side, SidePool>>
+  readonly views = new Set<CoreView>()
+  readonly line: WaitingLine
+  readonly #options: PoolCoreOptions
+  readonly #turns = new NestedTurns()
+  readonly #direct: Readonly<Record<Side, Route>>
+  readonly #gated = new GatedRoute(this)
+  #state: CoreState = { kind: 'unknown' }
+  #generation = 0
+  #lease: NodeJS.Timeout | undefined
+  #ending: Promise<void> | undefined
+
+  constructor(options: PoolCoreOptions) {
+    this.#options = options
+    const make = (side: Side): SidePool =>
+      new SidePool(side, options.pools[side].inner, options.pools[side].handedIn, {
+        fenced: (where, fence) => this.#fenced(where, fence),
+        failed: (where, error, client) => this.#failed(where, error, client),
+      })
+    this.pools = { old: make('old'), new: make('new') }
+    this.#direct = { old: new DirectRoute(this.pools.old.inner), new: new DirectRoute(this.pools.new.inner) }
+    this.line = new WaitingLine(
+      () => this.#goal(),
+      () => this.#settle(),
+    )
+  }
+
+  get state(): CoreState {
+    return this.#state
+  }
+
+  /** The side that new work goes to; OLD as long as no phase is known. */
+  get side(): Side {
+    return 'side' in this.#state ? this.#state.side : 'old'
+  }
+
+  get route(): Route {
+    const state = this.#state
+    if (state.kind === 'direct') return this.#direct[state.side]
+    if (state.kind === 'ended') return new ClosedRoute(ENDED)
+    if (state.kind === 'refusing') return new ClosedRoute(phaseUnknown)
+    return this.#gated
+  }
+
+  get inner(): InnerPool {
+    return this.pools[this.side].inner
+  }
+
+  get heldMillis(): number {
+    return this.#state.kind === 'held' ? performance.now() - this.#state.since : 0
+  }
+
+  /** No phase is known and none is coming: calls fail until one is. */
+  refuse(): void {
+    if (this.#state.kind !== 'unknown') return
+    this.#enter({ kind: 'refusing' })
+    this.line.reject(phaseUnknown)
+  }
+
+  // --- Gate
+
+  async arm(): Promise<void> {
+    const { side } = this
+    if (this.#state.kind === 'direct' || this.#state.kind === 'releasing')
+      this.#enter({ kind: 'armed', side })
+    const generation = this.#generation
+    try {
+      await this.warm()
+    } catch (error) {
+      if (generation === this.#generation) this.release(side)
+      throw error
+    }
+  }
+
+  /** As many connections as the side in use has now, which is about its peak of the last `idleTimeoutMillis`. */
+  async warm(): Promise<void> {
+    const target = this.pools[otherSide(this.side)]
+    const { maxUses } = target.inner.options
+    if (maxUses === 1) {
+      const message = 'maxUses is 1, so no connection can be opened before the flip; the pause will be longer'
+      this.#options.events.publish('warning', { name: this.#options.name, code: 'NO_WARM_UP', message })
+      return
+    }
+    await target.warm(this.inner.totalCount)
+  }
+
+  hold(lease: HoldLease): void {
+    const state = this.#state
+    if (state.kind === 'ended') return
+    const since = state.kind === 'held' ? state.since : performance.now()
+    this.line.clock.stop()
+    this.#enter({ kind: 'held', side: this.side, since, shut: false })
+    for (const client of this.pools[this.side].leased()) this.#turns.mark(client)
+    this.#startLease(lease, lease.millis)
+  }
+
+  async drain(deadlineMillis: number): Promise<void> {
+    const generation = this.#generation
+    const state = this.#state
+    if (state.kind !== 'held') return
+    const pool = this.pools[state.side]
+    const outcome = await drainPool(
+      {
+        pool,
+        queue: this.line.queue,
+        turns: this.#turns,
+        admit: (entry) => this.line.start(entry, pool),
+        isCurrent: () => generation === this.#generation,
+      },
+      deadlineMillis,
+    )
+    if (outcome === 'over')
+      throw new CutoverError('ERR_HOLD_TIMEOUT', 'the hold ended before everything was drained')
+    if (outcome === 'late') {
+      const leases = pool.leases()
+      throw new CutoverError(
+        'ERR_DRAIN_TIMEOUT',
+        `${leases.length} clients of this process were still checked out of the ${state.side} pool after ` +
+          `${deadlineMillis} ms (backends ${leases.map((lease) => lease.processId ?? 'connecting').join(', ')})`,
+        { details: { leases } },
+      )
+    }
+    // From here nothing is admitted to this side any more.
+    state.shut = true
+    this.#turns.unmarkAll()
+  }
+
+  stopReads(): Promise<void> {
+    // Every read waits from the hold on as long as there is no read pool.
+    return Promise.resolve()
+  }
+
+  release(side: Side): ReleaseReport {
+    const state = this.#state
+    const now = performance.now()
+    const held = state.kind === 'held' ? this.line.queue.length : 0
+    const oldest = held > 0 ? this.line.queue.head : undefined
+    const report: ReleaseReport = {
+      held,
+      longestHeldMillis: oldest && state.kind === 'held' ? now - Math.max(oldest.queuedAt, state.since) : 0,
+      pauseMillis: state.kind === 'held' ? now - state.since : 0,
+    }
+    if (state.kind === 'ended' || (state.kind === 'direct' && state.side === side)) return report
+    clearTimeout(this.#lease)
+    this.#turns.unmarkAll()
+    this.line.clock.start()
+    this.#enter({ kind: 'releasing', side, last: this.line.queue.tail })
+    this.line.pump()
+    return report
+  }
+
+  async sweep(side: Side): Promise<void> {
+    if (side !== this.side) await this.pools[side].sweep()
+  }
+
+  backends(side: Side): readonly number[] {
+    return this.pools[side].backends()
+  }
+
+  // --- Admission
+
+  acquire(callback: AcquireCallback, kind: Acquisition['kind']): void {
+    const state = this.#state
+    if (state.kind === 'direct') return this.inner.connect(callback)
+    if (state.kind === 'ended' || state.kind === 'refusing') {
+      const error = state.kind === 'ended' ? ENDED() : phaseUnknown()
+      process.nextTick(() => callback(error, undefined, () => {}))
+      return
+    }
+    const timeout = this.inner.options.connectionTimeoutMillis
+    const entry = this.line.append(callback, kind, timeout)
+    if (this.#mayStart(entry)) this.line.start(entry, this.pools[this.side])
+  }
+
+  acquireFirst(callback: AcquireCallback): void {
+    this.acquire(callback, 'query')
+    const { queue } = this.line
+    const entry = queue.tail
+    if (entry?.callback === callback && queue.take(entry)) queue.prepend(entry)
+    this.line.watch()
+  }
+
+  rerunnable(text: unknown, values: unknown): ((callback: AcquireCallback) => void) | undefined {
+    if (this.#options.onFence === undefined) return undefined
+    const statement = typeof text === 'string' ? text : plainText(text)
+    if (
+      statement === undefined ||
+      (values !== undefined && !Array.isArray(values) && typeof values !== 'function')
+    ) {
+      return undefined
+    }
+    if (!this.#options.isOnePlainStatement(statement)) return undefined
+    return (callback) => new RerunnableClient(this).acquire(callback)
+  }
+
+  isOurFence(error: unknown): boolean {
+    return isFenceOf(this.#options.name, error)
+  }
+
+  // --- the end
+
+  /** Ends both inner pools and fails what waits; handed-in pools only if `everything` says so. */
+  end(everything: boolean): Promise<void> {
+    return (this.#ending ??= this.#end(everything))
+  }
+
+  async #end(everything: boolean): Promise<void> {
+    clearTimeout(this.#lease)
+    this.#turns.unmarkAll()
+    this.#enter({ kind: 'ended' })
+    this.line.reject(ENDED)
+    const mine = Object.values(this.pools).filter((pool) => everything || !pool.handedIn)
+    await Promise.all(mine.map((pool) => pool.end()))
+  }
+
+  // --- states
+
+  #enter(state: CoreState): void {
+    const gatedBefore = isGated(this.#state)
+    this.#generation++
+    this.#state = state
+    if (isGated(state) !== gatedBefore) this.#listen(!gatedBefore)
+    const { route } = this
+    for (const view of this.views) view.swapRoute(route)
+    this.#options.events.publish('route', { name: this.#options.name, route: state.kind, side: this.side })
+    this.line.watch()
+  }
+
+  // Only while gated: at rest nothing listens to every query.
+  #listen(on: boolean): void {
+    const listeners = { release: this.line.pumpSoon, remove: this.line.pumpSoon, acquire: this.#acquired }
+    for (const pool of Object.values(this.pools)) {
+      for (const [event, listener] of Object.entries(listeners)) {
+        if (on) pool.emitter.on(event, listener)
+        else pool.emitter.removeListener(event, listener)
+      }
+    }
+  }
+
+  readonly #acquired = (client: InnerClient): void => {
+    if (this.#state.kind === 'held' && !this.#state.shut) this.#turns.handedOut(client)
+  }
+
+  #goal(): LineGoal | undefined {
+    const state = this.#state
+    if (state.kind !== 'armed' && state.kind !== 'releasing') return undefined
+    const pool = this.pools[state.side]
+    // With a timeout, pg-pool would give each call its time once more, so those wait here for a slot.
+    const endless = !pool.inner.options.connectionTimeoutMillis
+    return { pool, overflow: state.kind === 'releasing' && endless && (state.last?.out ?? true) }
+  }
+
+  #mayStart(entry: Acquisition): boolean {
+    const state = this.#state
+    if (state.kind === 'held') return !state.shut && this.#isNested()
+    const first = this.line.queue.head === entry
+    return first && this.#goal() !== undefined && this.pools[this.side].hasSlot
+  }
+
+  #isNested(): boolean {
+    const client = this.#turns.current
+    return client !== undefined && this.pools[this.side].leased().includes(client)
+  }
+
+  #settle(): void {
+    const state = this.#state
+    if (state.kind !== 'releasing') return
+    for (const pool of Object.values(this.pools)) pool.restoreMin()
+    this.#enter({ kind: 'direct', side: state.side })
+  }
+
+  #startLease(lease: HoldLease, millis: number): void {
+    clearTimeout(this.#lease)
+    const generation = this.#generation
+    const over = async (): Promise<void> => {
+      try {
+        const side = await lease.ended()
+        if (generation === this.#generation) this.release(side)
+      } catch (cause) {
+        if (generation !== this.#generation) return
+        this.line.reject(() => gaveUp(cause))
+        this.#startLease(lease, RETRY_LEASE_MILLIS)
+      }
+    }
+    // Not referenced: while something waits the line keeps the process alive, otherwise nobody needs the lease.
+    this.#lease = setTimeout(() => void over(), millis).unref()
+  }
+
+  #fenced(side: Side, fence: FenceMessage): void {
+    const { name, events, onFence } = this.#options
+    if (fence.name !== name) return
+    events.publish('fence', { name, side, epoch: fence.epoch })
+    const state = this.#state
+    if (side !== this.side || (state.kind !== 'direct' && state.kind !== 'armed')) return
+    const lease = onFence?.(fence, side)
+    if (!lease) return
+    this.hold(lease)
+    // Nothing new may start on a side that is shut.
+    if (this.#state.kind === 'held') this.#state.shut = true
+    this.#startLease(lease, 0)
+  }
+
+  #failed(side: Side, error: Error, client: InnerClient): void {
+    if (side === this.side) for (const view of this.views) view.emitPoolError(error, client)
+    else this.#options.events.publish('sideError', { name: this.#options.name, side, error })
+  }
+}
+
+const isGated = (state: CoreState): boolean => !['direct', 'ended', 'refusing'].includes(state.kind)
+
+const phaseUnknown = (): Error =>
+  new CutoverError(
+    'ERR_PHASE_UNKNOWN',
+    'no phase is known: the source has not said one and no side remembers one; set `fallback` to serve all the same',
+  )
+
+const gaveUp = (cause: unknown): Error =>
+  new CutoverError(
+    '57P03',
+    'the database is being moved and the call could not be let through in time; retry it',
+    {
+      cause,
+    },
+  )
+
+function plainText(config: unknown): string | undefined {
+  if (typeof config !== 'object' || config === null) return undefined
+  const { text, submit, rows } = config as { text?: unknown; submit?: unknown; rows?: unknown }
+  return typeof text === 'string' && submit === undefined && rows === undefined ? text : undefined
+}
