@@ -32,9 +32,9 @@ export class CutoverError extends Error {
   override readonly name = 'CutoverError'
   readonly code: CutoverErrorCode
   /** Only on `57P03`, where data layers expect the fields of a database error. */
-  readonly severity?: 'FATAL'
+  declare readonly severity?: 'FATAL'
   /** More for machines: findings, leases, steps. Never a secret. */
-  readonly details?: Readonly<Record<string, unknown>>
+  declare readonly details?: Readonly<Record<string, unknown>>
 
   constructor(
     code: CutoverErrorCode,
@@ -52,5 +52,5 @@ export class CutoverError extends Error {
 export function isCutoverError(error: unknown, code?: CutoverErrorCode): error is CutoverError {
   if (!(error instanceof Error) || error.name !== 'CutoverError') return false
   const found = (error as Partial<CutoverError>).code
-  return found !== undefined && found in ERROR_CODES && (code === undefined || found === code)
+  return found !== undefined && Object.hasOwn(ERROR_CODES, found) && (code === undefined || found === code)
 }

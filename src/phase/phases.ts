@@ -55,7 +55,7 @@ export function parseWish(value: unknown): Wish {
   if (phase !== undefined) return phase
   throw new CutoverError(
     'ERR_SOURCE_VALUE',
-    `${describe(value)} is no phase; expected one of ${[...byName.keys(), 'hold'].join(', ')}`,
+    `${describeValue(value)} is no phase; expected one of ${[...byName.keys(), 'hold'].join(', ')}`,
   )
 }
 
@@ -69,7 +69,8 @@ export function parsePhase(value: unknown): Phase {
   )
 }
 
-function describe(value: unknown): string {
+/** A value of a source, short enough for a message. */
+export function describeValue(value: unknown): string {
   if (typeof value === 'string') return `"${value.slice(0, 60)}"`
   if (typeof value === 'number' || typeof value === 'boolean') return String(value)
   return value === null ? 'null' : `a value of type ${typeof value}`
