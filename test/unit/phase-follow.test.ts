@@ -156,10 +156,10 @@ describe('trouble', () => {
     expect(follower.whyNot).toBeUndefined()
   })
 
-  it.each([
+  it.each<[string, FollowOptions['onWish'], string]>([
     ['throws', () => Promise.reject(new Error('3 leases are open')), 'refused'],
     ['declines', () => '3 leases are open', 'ignored'],
-  ] as const)('keeps the reason when the work %s, until another wish comes', async (_, fail, outcome) => {
+  ])('keeps the reason when the work %s, until another wish comes', async (_, fail, outcome) => {
     const work = vi.fn<FollowOptions['onWish']>(fail)
     const { follower, told, say } = scene(work, { kind: 'value', value: 'live' })
     await follower.settled()

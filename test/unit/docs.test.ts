@@ -1,0 +1,71 @@
+// The tables printed in the docs are the tables in the code: error codes and phases.
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { ERROR_CODES } from '../../src/errors.js'
+import { PHASE_NAMES, PHASES } from '../../src/phase/phases.js'
+
+const root = join(import.meta.dirname, '../..')
+const docs = readdirSync(join(root, 'docs')).map((name) => `docs/${name}`)
+const pages = ['README.md', ...docs].filter((name) => name.endsWith('.md'))
+
+/** The cells of each row of the first table in a text, without its head. */
+function rowsOf(text: string): string[][] {
+  const lines = text.split('\n').filter((line) => line.startsWith('|'))
+  return lines.slice(2).map((line) =>
+    line
+      .split('|')
+      .slice(1, -1)
+      .map((cell) => cell.trim()),
+  )
+}
+
+/** The phase tables of a page, each as rows of cells; a mark that is not closed is an error. */
+function phaseTables(page: string): string[][][] {
+  const opened = page.split('<!-- phases -->').slice(1)
+  return opened.map((rest) => {
+    const end = rest.indexOf('<!-- /phases -->')
+    if (end < 0) throw new Error('<!-- phases --> is not closed')
+    return rowsOf(rest.slice(0, end))
+  })
+}
+
+const phaseRows = PHASE_NAMES.map((phase) => {
+  const { stage, reads, writes, mirroredTo, compared } = PHASES[phase]
+  return [`\`${phase}\``, `\`${stage}\``, reads, writes, mirroredTo ?? '', compared ? 'sampled reads' : '']
+})
+
+describe('docs/errors.md', () => {
+  const rows = rowsOf(readFileSync(join(root, 'docs/errors.md'), 'utf8'))
+
+  it('has one row for each code, in the order of the code', () => {
+    expect(rows.map(([code]) => code)).toEqual(Object.keys(ERROR_CODES).map((code) => `\`${code}\``))
+  })
+
+  it.each(rows)('%s says what happened, what is true of the data and what to do', (...cells) => {
+    expect(cells).toHaveLength(4)
+    for (const cell of cells.slice(1)) expect(cell).toMatch(/^[A-Z`].{10,}\.$/)
+  })
+})
+
+describe('phase tables', () => {
+  it.each(pages)('%s prints the table of the code, if any', (page) => {
+    for (const table of phaseTables(readFileSync(join(root, page), 'utf8'))) expect(table).toEqual(phaseRows)
+  })
+
+  it('are printed in the README', () => {
+    expect(phaseTables(readFileSync(join(root, 'README.md'), 'utf8'))).toHaveLength(1)
+  })
+
+  it('are read as they are printed', () => {
+    const printed = `x
+<!-- phases -->
+| phase | stage | reads | writes | mirrored to | compared |
+|---|---|---|---|---|---|
+| \`old\` | \`off\` | old | old | | |
+<!-- /phases -->
+| \`another\` | table |`
+    expect(phaseTables(printed)).toEqual([[phaseRows[0]]])
+    expect(() => phaseTables('<!-- phases -->')).toThrow('not closed')
+  })
+})
