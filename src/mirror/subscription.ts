@@ -1,0 +1,77 @@
+// The subscribing half of a stream; the connection string that it needs is kept out of every message.
+import type { Run } from '../control/control-connection.js'
+import { quoteLiteral } from '../control/names.js'
+import { CutoverError } from '../errors.js'
+import type { Stream } from './stream.js'
+
+/**
+ * Creates the subscription inside the caller's transaction, over a slot that is there already.
+ * `copy`: enabled, with the initial copy. `idle`: disabled, every table taken as equal.
+ */
+export async function createSubscription(run: Run, stream: Stream, kind: 'copy' | 'idle'): Promise<void> {
+  await keepOutOfServerLog(run)
+  // Off: streamed or binary changes differ between majors. No disable_on_error: a worker that stops for good after one
+  // cut connection would need somebody to notice.
+  const shared = `slot_name = ${quoteLiteral(stream.name)}, create_slot = false, streaming = off, binary = false`
+  const own = kind === 'copy' ? 'copy_data = true, enabled = true' : 'copy_data = false, enabled = false'
+  try {
+    await run(`create subscription ${stream.quoted} connection ${quoteLiteral(stream.conninfo)}
+      publication ${stream.quoted} with (${shared}, ${own})`)
+  } catch (error) {
+    throw withoutSecret(error, stream)
+  }
+}
+
+/** Drops it inside the caller's transaction and leaves the slot, which may be out of reach. */
+export async function dropSubscription(run: Run, stream: Stream): Promise<void> {
+  await run(`alter subscription ${stream.quoted} disable`)
+  await run(`alter subscription ${stream.quoted} set (slot_name = none)`)
+  await run(`drop subscription ${stream.quoted}`)
+}
+
+// A failing statement is written to the server's log with its text, which holds the password. Only a superuser may
+// prevent that.
+async function keepOutOfServerLog(run: Run): Promise<void> {
+  await run(`select set_config('log_min_error_statement', 'panic', true), set_config('log_statement', 'none', true),
+      set_config('log_min_duration_statement', '-1', true)
+    from pg_roles where rolname = current_user and rolsuper`)
+}
+
+/** Neither the statement nor the original error travels on: both can hold the connection string. */
+function withoutSecret(error: unknown, stream: Stream): CutoverError {
+  const sqlState = error instanceof Error && 'code' in error ? String(error.code) : undefined
+  const reason = error instanceof Error ? redact(error.message, stream.conninfo) : 'unknown'
+  const known = sqlState === '57014' ? 'no answer in time' : reason
+  return new CutoverError(
+    'ERR_PREPARE',
+    `the ${stream.to} server cannot subscribe to the ${stream.from} database: ${known}`,
+    { details: { sqlState, side: stream.to } },
+  )
+}
+
+/** Cuts the connection string, and the password wherever it stands in it, out of a message. */
+export function redact(message: string, conninfo: string): string {
+  // libpq quotes the part of the string that it could not read, whatever that part is.
+  if (/connection string|connection info|connection option|URI/i.test(message))
+    return 'its connection string is not valid'
+  const secrets = [conninfo, ...passwordsIn(conninfo)].filter((secret) => secret !== '')
+  return secrets
+    .toSorted((a, b) => b.length - a.length)
+    .reduce((text, secret) => text.replaceAll(secret, '***'), message)
+}
+
+function passwordsIn(conninfo: string): string[] {
+  const url = /^postgres(?:ql)?:\/\/[^:@/]*:([^@]*)@/.exec(conninfo)?.[1]
+  const query = /[?&]password=([^&]*)/.exec(conninfo)?.[1]
+  const quoted = /\bpassword\s*=\s*'((?:[^'\\]|\\.)*)'/.exec(conninfo)?.[1]?.replace(/\\(.)/g, '$1')
+  const plain = /\bpassword\s*=\s*([^'\s&]+)/.exec(conninfo)?.[1]
+  return [url, query, quoted, plain].flatMap((found) => (found === undefined ? [] : [found, decoded(found)]))
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
+}
