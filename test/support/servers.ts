@@ -32,6 +32,8 @@ export interface Server {
   /** SIGKILL to the postmaster; resolves when its children have gone too. The data is kept. */
   kill(): Promise<void>
   start(): Promise<void>
+  /** Resolves when it runs no more, by our doing or another's, and its last process has gone. */
+  ended(): Promise<void>
   /** Stopped and removed. May be called again. */
   destroy(): Promise<void>
 }
@@ -199,6 +201,7 @@ export async function startServer(major: Major, options: ServerOptions = {}): Pr
     stop: (mode = 'fast') => inTurn(() => stop(mode === 'fast' ? 'SIGINT' : 'SIGQUIT')),
     kill: () => inTurn(() => stop('SIGKILL')),
     start: () => inTurn(start),
+    ended: () => (running ? keeper.ended() : Promise.resolve()),
     destroy: () => (destroyed ??= last.then(() => keeper.clean())),
   }
 }
