@@ -40,6 +40,8 @@ export interface Migration {
   readonly tables: readonly string[] | undefined
   readonly mirror: 'replication' | 'none'
   readonly onDrainTimeout: 'abort' | 'cancel'
+  /** How often a change of writer is tried when an attempt ended without a change. */
+  readonly attempts: number
   readonly timings: Timings
   readonly events: CutoverEvents
   readonly gate: Gate

@@ -1,0 +1,228 @@
+// Coordinated mode: the truth is a row on each side, and a change of writer is the coordinator's table of steps.
+import { controlConnection } from '../control/control-connection.js'
+import type { Migration } from '../control/migration.js'
+import { readSide, setPhase, type SideRow } from '../control/side-row.js'
+import { beginMirror, ensureRows } from '../coordinator/begin-mirror.js'
+import { changeWriter } from '../coordinator/coordinator.js'
+import { settle } from '../coordinator/settle.js'
+import { CutoverError, isCutoverError } from '../errors.js'
+import type { CutoverEvent, CutoverEvents } from '../events.js'
+import { dropStream, housekeeping } from '../mirror/replication.js'
+import { otherSide, PHASES, writerOf, type Phase, type Side, type Wish } from '../phase/phases.js'
+import type { HoldLease } from '../pool/gate.js'
+import type { PoolCore } from '../pool/pool-core.js'
+import { loadOnePlainStatement } from '../reads/one-statement.js'
+import type { ResolvedOptions } from '../read-options.js'
+import { controlConfig, reachedBy } from './connections.js'
+import type { Mode } from './mode.js'
+
+// How often the rows are read again, for changes that another process or the command line has made.
+const POLL_MILLIS = 1_000
+const HOUSEKEEPING_MILLIS = 10_000
+// For a process that starts in the middle of somebody's cutover, and for one that met a fence.
+const SETTLE_MARGIN_MILLIS = 5_000
+
+const SIDES = ['old', 'new'] as const satisfies readonly Side[]
+
+export class CoordinatedMode implements Mode {
+  phase: Phase | undefined
+  epoch = 0
+  readonly #events: CutoverEvents
+  readonly #options: ResolvedOptions
+  readonly #m: Migration
+  readonly #core: PoolCore
+  #isOnePlainStatement: (text: string) => boolean = () => false
+  #moving: Promise<unknown> | undefined
+  #polling: Promise<void> | undefined
+  #timers: readonly NodeJS.Timeout[] = []
+  #closed = false
+
+  constructor(core: PoolCore, events: CutoverEvents, options: ResolvedOptions) {
+    this.#core = core
+    this.#events = events
+    this.#options = options
+    const control = (side: Side) => controlConnection({ side, config: controlConfig(options, side) })
+    this.#m = {
+      name: options.name,
+      control: { old: control('old'), new: control('new') },
+      reachedBy: { old: reachedBy(options, 'old'), new: reachedBy(options, 'new') },
+      tables: options.tables,
+      mirror: options.mirror,
+      onDrainTimeout: options.onDrainTimeout,
+      attempts: options.attempts,
+      timings: options.timings,
+      events,
+      gate: core,
+    }
+  }
+
+  isOnePlainStatement(text: string): boolean {
+    return this.#isOnePlainStatement(text)
+  }
+
+  async start(): Promise<void> {
+    this.#isOnePlainStatement = await loadOnePlainStatement()
+    const row = await this.#findRow()
+    this.#rest(row?.phase ?? 'old', row)
+    this.#timers = [
+      setInterval(() => this.#poll(), POLL_MILLIS).unref(),
+      setInterval(() => this.#keepHouse(), HOUSEKEEPING_MILLIS).unref(),
+    ]
+  }
+
+  async follow(wish: Wish): Promise<string | undefined> {
+    if (wish === 'hold') {
+      this.#core.hold(this.#lease())
+      return undefined
+    }
+    if (wish === this.phase) return undefined
+    if (!this.#options.autoAdvance) return `autoAdvance is off; advance("${wish}") or the command line moves`
+    await this.change(wish)
+    return undefined
+  }
+
+  async change(phase: Phase): Promise<CutoverEvent | undefined> {
+    if (this.#moving) throw new CutoverError('ERR_BUSY', 'a change of phase is running in this process')
+    const moving = this.#move(phase)
+    this.#moving = moving.catch(() => {})
+    try {
+      return await moving
+    } finally {
+      this.#moving = undefined
+    }
+  }
+
+  /** What to do where a statement of this process met a fence: find out who writes, and go there. */
+  afterFence(): HoldLease {
+    return this.#lease(this.#options.timings.holdTimeoutMillis)
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    for (const timer of this.#timers) clearInterval(timer)
+    await this.#moving
+    await this.#polling
+    await Promise.all(SIDES.map((side) => this.#m.control[side].close()))
+  }
+
+  async #move(to: Phase): Promise<CutoverEvent | undefined> {
+    const m = this.#m
+    const from = this.phase
+    if (from === undefined) throw new CutoverError('ERR_PHASE_UNKNOWN', 'no phase is known to move from')
+    if (from === to) return undefined
+    const replicated = m.mirror === 'replication'
+    if (replicated && from === 'new') {
+      throw new CutoverError(
+        'ERR_PHASE_ILLEGAL',
+        `"new" has no mirror, so there is no way from it to "${to}" without losing what was written since; it is the last phase`,
+      )
+    }
+    const writer = writerOf(from)
+    const leaves = writer !== writerOf(to)
+    if (replicated && from === 'old') await beginMirror(m, writer, from)
+    else await ensureRows(m, writer, from)
+    let event: CutoverEvent | undefined
+    if (leaves) {
+      event = await changeWriter(m, otherSide(writer), to)
+      this.#rest(to, await readSide(m.control[otherSide(writer)], m.name))
+    } else {
+      const row = await readSide(m.control[writer], m.name)
+      if (!row || !(await setPhase(m.control[writer], m.name, row, to))) {
+        throw new CutoverError(
+          'ERR_RIVAL',
+          `somebody else changed the phase of "${m.name}"; read the status and try again`,
+        )
+      }
+      this.#rest(to, { ...row, phase: to })
+    }
+    if (replicated && PHASES[to].mirroredTo === undefined) for (const side of SIDES) await dropStream(m, side)
+    return event
+  }
+
+  /** The writer's row; undefined where the migration has not begun. */
+  async #findRow(): Promise<SideRow | undefined> {
+    const { name, control } = this.#m
+    const [old, opened] = await Promise.allSettled([readSide(control.old, name), readSide(control.new, name)])
+    for (const one of [old, opened]) {
+      if (one.status === 'rejected' && isCutoverError(one.reason, 'ERR_PREFLIGHT')) throw one.reason
+    }
+    // The old side's row is the first thing that a migration makes, and it is never taken away.
+    if (
+      old.status === 'fulfilled' &&
+      old.value === undefined &&
+      !(opened.status === 'fulfilled' && opened.value)
+    ) {
+      return undefined
+    }
+    if (old.status === 'rejected' && !(opened.status === 'fulfilled' && opened.value?.status === 'writer')) {
+      throw old.reason
+    }
+    const { holdTimeoutMillis } = this.#options.timings
+    return settle({
+      name,
+      from: opened.status === 'fulfilled' && opened.value?.status === 'writer' ? 'new' : 'old',
+      connections: control,
+      deadline: performance.now() + holdTimeoutMillis + SETTLE_MARGIN_MILLIS,
+      patienceMillis: holdTimeoutMillis,
+    })
+  }
+
+  #rest(phase: Phase, row: SideRow | undefined): void {
+    const from = this.phase
+    this.phase = phase
+    this.epoch = row?.epoch ?? 0
+    this.#core.release(writerOf(phase))
+    if (from !== phase) this.#events.publish('phase', { name: this.#m.name, from, to: phase })
+  }
+
+  #lease(patienceMillis = 0): HoldLease {
+    const { timings } = this.#options
+    return {
+      millis: timings.holdTimeoutMillis,
+      ended: async () => {
+        const row = await settle({
+          name: this.#m.name,
+          from: this.#core.side,
+          connections: this.#m.control,
+          deadline: performance.now() + patienceMillis + SETTLE_MARGIN_MILLIS,
+          patienceMillis,
+        })
+        if (!this.#moving) this.#rest(row.phase ?? (row.side === 'old' ? 'old' : 'new'), row)
+        return row.side
+      },
+    }
+  }
+
+  // Another process may have moved the writer or noted another phase.
+  #poll(): void {
+    if (this.#moving || this.#polling || this.#closed) return
+    const look = async (): Promise<void> => {
+      const row = await readSide(this.#m.control[this.#core.side], this.#m.name)
+      if (this.#moving || this.#closed || row === undefined) return
+      if (row.status === 'writer') {
+        if (row.phase !== undefined && row.phase !== this.phase) this.#rest(row.phase, row)
+      } else if (row.status !== 'fenced') {
+        this.#core.hold(this.afterFence())
+        await this.#core.drain(this.#options.timings.drainTimeoutMillis)
+        const left = this.#core.side
+        this.#core.release(await this.afterFence().ended())
+        await this.#core.sweep(left)
+      }
+    }
+    // What cannot be read now is read at the next turn; the databases refuse what this process must not do meanwhile.
+    this.#polling = look()
+      .catch(() => {})
+      .finally(() => {
+        this.#polling = undefined
+      })
+  }
+
+  #keepHouse(): void {
+    if (this.#moving || this.#closed || this.#m.mirror !== 'replication') return
+    if (this.phase === undefined || PHASES[this.phase].mirroredTo === undefined) return
+    housekeeping(this.#m).catch((error: unknown) => {
+      const message = error instanceof Error ? error.message : String(error)
+      this.#events.publish('warning', { name: this.#m.name, code: 'HOUSEKEEPING', message })
+    })
+  }
+}

@@ -1,0 +1,206 @@
+// createCutover: wires one migration in one process, and owns the lifetimes of everything in it.
+import pg from 'pg'
+import { CutoverError } from '../errors.js'
+import { CutoverEvents, type CutoverEvent } from '../events.js'
+import { follow, type Follower } from '../phase/follow.js'
+import type { Phase, Side } from '../phase/phases.js'
+import type { CutoverOptions } from '../cutover-options.js'
+import { cutoverPool } from '../pool/cutover-pool.js'
+import { innerPool, type InnerPool } from '../pool/pg-internals.js'
+import { PoolCore } from '../pool/pool-core.js'
+import { readOptions, type ResolvedOptions } from '../read-options.js'
+import type { CoordinatedMode } from './coordinated-mode.js'
+import { DirectMode } from './direct-mode.js'
+import type { Mode } from './mode.js'
+import type { Status } from './status.js'
+
+// Then calls are refused in place of waiting, until a phase comes.
+const READY_TIMEOUT_MILLIS = 5_000
+
+/** One migration in one process. Its events are those of {@link CutoverEvents}. */
+export interface Cutover extends Pick<CutoverEvents, 'on' | 'once' | 'off'> {
+  readonly name: string
+  /** A real `pg.Pool`: use it in place of the application's own. Calls before the phase is known wait for it. */
+  readonly pool: pg.Pool
+  /** The phase that this process serves by; undefined while none is known. */
+  readonly phase: Phase | undefined
+  /**
+   * Resolves when the phase is known. Rejects with `ERR_PHASE_UNKNOWN`, after which calls of the pool are refused until
+   * a phase comes; in coordinated mode with the reason why the databases' own rows could not be read.
+   */
+  ready(): Promise<void>
+  status(): Status
+  /**
+   * Moves to a phase and, where the writer changes, runs the cutover. Resolves when this process serves by it, with the
+   * event of the cutover if there was one. Rejects with the reason, and then everything is as it was before, but for
+   * `ERR_OPEN_PENDING` (no write is accepted anywhere until `recover`) and `ERR_REVERSE`.
+   */
+  advance(phase: Phase): Promise<CutoverEvent | undefined>
+  /** Gives the right to write back to the side it was taken from: from `live` or `rampdown` to `shadow`. */
+  rollback(): Promise<CutoverEvent | undefined>
+  /**
+   * Stops following, ends the pool and closes every connection of the migration. Pools that were handed in stay open.
+   * Nothing about the migration is changed in the databases. Idempotent.
+   */
+  end(): Promise<void>
+}
+
+// Two cores over one pool would never drain for each other's work.
+const owned = new WeakSet<pg.Pool>()
+
+/**
+ * Makes the facade of one migration. Opens nothing by itself but what the source needs; see {@link CutoverOptions}.
+ * Throws `ERR_OPTION` for options that are unknown, missing or out of range.
+ */
+export function createCutover(input: CutoverOptions): Cutover {
+  return new LiveCutover(readOptions(input))
+}
+
+class LiveCutover extends CutoverEvents implements Cutover {
+  readonly name: string
+  readonly pool: pg.Pool
+  readonly #core: PoolCore
+  #mode: Mode | undefined
+  #coordinated: CoordinatedMode | undefined
+  readonly #follower: Follower
+  readonly #options: ResolvedOptions
+  readonly #started: Promise<void>
+  readonly #ready: Promise<void>
+  #ended: Promise<void> | undefined
+
+  constructor(options: ResolvedOptions) {
+    super()
+    this.name = options.name
+    this.#options = options
+    const pools = { old: takePool(options, 'old'), new: takePool(options, 'new') }
+    const core = new PoolCore({
+      name: options.name,
+      pools,
+      events: this,
+      isOnePlainStatement: (text) => this.#coordinated?.isOnePlainStatement(text) ?? false,
+      onFence: options.control && (() => this.#coordinated?.afterFence()),
+    })
+    this.#core = core
+    this.pool = cutoverPool(this.#core)
+    this.#started = this.#start()
+    this.#follower = follow(options.source, {
+      name: options.name,
+      events: this,
+      onWish: async (wish) => {
+        await this.#started
+        return this.#mode?.follow(wish)
+      },
+    })
+    this.#ready = this.#knowPhase()
+    // Told by ready(); an application that never asks must not die of it.
+    this.#ready.catch(() => this.#core.refuse())
+  }
+
+  get phase(): Phase | undefined {
+    return this.#mode?.phase
+  }
+
+  ready(): Promise<void> {
+    return this.#ready
+  }
+
+  status(): Status {
+    const core = this.#core
+    const { lastHeard, lastWish, whyNot } = this.#follower
+    return {
+      name: this.name,
+      mode: this.#options.control === undefined ? 'direct' : 'coordinated',
+      phase: this.phase,
+      epoch: this.#mode?.epoch ?? 0,
+      side: core.side,
+      route: core.state.kind,
+      waiting: core.line.queue.length,
+      heldMillis: core.heldMillis,
+      inFlight: { old: core.pools.old.inFlight, new: core.pools.new.inFlight },
+      source: {
+        name: this.#options.source.name,
+        lastHeard: lastHeard?.value,
+        lastHeardAt: lastHeard?.at.toISOString(),
+        lastWish,
+        whyNot,
+      },
+    }
+  }
+
+  async advance(phase: Phase): Promise<CutoverEvent | undefined> {
+    if (this.#ended)
+      throw new CutoverError('ERR_ENDED', `the migration "${this.name}" was ended in this process`)
+    await this.#started
+    return this.#mode?.change(phase)
+  }
+
+  async rollback(): Promise<CutoverEvent | undefined> {
+    const { phase } = this
+    if (phase !== 'live' && phase !== 'rampdown') {
+      throw new CutoverError(
+        'ERR_PHASE_ILLEGAL',
+        `rollback leads from "live" or "rampdown" to "shadow"; the phase is ${phase === undefined ? 'unknown' : `"${phase}"`}`,
+      )
+    }
+    return this.advance('shadow')
+  }
+
+  end(): Promise<void> {
+    return (this.#ended ??= this.#end())
+  }
+
+  async #start(): Promise<void> {
+    if (this.#options.control) {
+      // Loaded only here, since a service in direct mode needs none of it.
+      const { CoordinatedMode } = await import('./coordinated-mode.js')
+      this.#mode = this.#coordinated = new CoordinatedMode(this.#core, this, this.#options)
+    } else {
+      this.#mode = new DirectMode(this.#core, this, this.#options)
+    }
+    await this.#mode.start()
+  }
+
+  async #knowPhase(): Promise<void> {
+    await this.#started
+    if (this.phase !== undefined) return
+    await this.#follower.firstWish(READY_TIMEOUT_MILLIS)
+    await this.#follower.settled()
+    if (this.phase !== undefined) return
+    throw new CutoverError(
+      'ERR_PHASE_UNKNOWN',
+      `no phase is known: ${this.#follower.whyNot ?? 'nothing was wished'}`,
+    )
+  }
+
+  async #end(): Promise<void> {
+    await this.#follower.close()
+    await this.#started.catch(() => {})
+    await this.#mode?.close()
+    await this.#core.end(false)
+    for (const side of ['old', 'new'] as const) release(this.#options, side)
+  }
+}
+
+function takePool(options: ResolvedOptions, side: Side): { inner: InnerPool; handedIn: boolean } {
+  const given = options.pools[side]
+  if (!(given instanceof pg.Pool)) return { inner: innerPool(new pg.Pool(given)), handedIn: false }
+  if (owned.has(given)) {
+    throw new CutoverError(
+      'ERR_OPTION',
+      `createCutover: the pool given as ${side} already belongs to another migration`,
+    )
+  }
+  if (given.ending) {
+    throw new CutoverError(
+      'ERR_OPTION',
+      `createCutover: the pool given as ${side} was ended; pass an open one`,
+    )
+  }
+  owned.add(given)
+  return { inner: innerPool(given), handedIn: true }
+}
+
+function release(options: ResolvedOptions, side: Side): void {
+  const given = options.pools[side]
+  if (given instanceof pg.Pool) owned.delete(given)
+}

@@ -1,0 +1,18 @@
+// What the two ways to run have in common, as the rest of a migration sees them.
+import type { CutoverEvent } from '../events.js'
+import type { Phase, Wish } from '../phase/phases.js'
+
+/** Direct or coordinated: how a process learns of its phase and changes it. */
+export interface Mode {
+  /** The phase that this process serves by; undefined while none is known. */
+  readonly phase: Phase | undefined
+  /** The number of the last change of writer that this process knows of. */
+  readonly epoch: number
+  /** Finds the phase that is remembered, if any, and begins to serve by it. */
+  start(): Promise<void>
+  /** Does what a source asks for; gives the reason where it does nothing. */
+  follow(wish: Wish): Promise<string | undefined>
+  /** Changes the phase. Resolves with the event of the cutover if the writer changed. */
+  change(phase: Phase): Promise<CutoverEvent | undefined>
+  close(): Promise<void>
+}
