@@ -93,8 +93,8 @@ function linkLibraries(native: string): boolean {
 }
 
 function readable(native: string): boolean {
-  const wanted = ['bin/postgres', 'bin/initdb', 'lib', 'share/postgresql/postgres.bki']
-  return open(native, 0o005) && wanted.every((path) => open(join(native, path), 0o004))
+  const runs = ['bin/postgres', 'bin/initdb', 'lib'].every((path) => open(join(native, path), 0o005))
+  return runs && open(join(native, 'share/postgresql/postgres.bki'), 0o004)
 }
 
 /** Whether everybody has these rights on the path, and may walk to it. */

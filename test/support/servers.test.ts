@@ -7,13 +7,19 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import pg from 'pg'
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Ending } from './abandon.js'
+import { binaries, serverAccount } from './binaries.js'
 import { startPair, startServer } from './servers.js'
 import type { Server } from './servers.js'
 
 // Each test has a temporary folder of its own: whatever is left in it was left by that test.
 let base: string
+
+// Where this process has to copy the binaries first, the copy stays as long as the process does.
+beforeAll(() => {
+  for (const major of [15, 18] as const) binaries(major, serverAccount())
+})
 
 beforeEach(() => {
   base = mkdtempSync(join(tmpdir(), 'servers-test-'))
