@@ -111,7 +111,13 @@ export class DirectMode implements Mode {
     const finish = (outcome: 'done' | 'aborted', side: Side, reason?: string): CutoverEvent => {
       const { longestHeldMillis, pauseMillis } = core.release(side)
       const event: CutoverEvent = {
-        ...{ name, epoch, direction, outcome, pauseMillis, longestHeldMillis, steps },
+        name,
+        epoch,
+        direction,
+        outcome,
+        pauseMillis,
+        longestHeldMillis,
+        steps,
         ...(reason === undefined ? {} : { reason }),
       }
       this.#events.publish('cutover', event)

@@ -2,7 +2,8 @@
 import type { EventEmitter } from 'node:events'
 import pg from 'pg'
 import type { InnerClient, InnerPool } from './pg-internals.js'
-import type { CoreView, PoolCore } from './pool-core.js'
+import type { PoolCore } from './pool-core.js'
+import type { CoreView } from './pool-core-options.js'
 import { ClosedRoute, type Route } from './route.js'
 import type { SidePool } from './side-pool.js'
 

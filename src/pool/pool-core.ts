@@ -1,64 +1,39 @@
 // The gate of one process: two inner pools, the line in front of them, and the route that all views share.
 import { CutoverError } from '../errors.js'
-import type { CutoverEvents } from '../events.js'
 import { otherSide, type Side } from '../phase/phases.js'
+import { gaveUp, isGated, phaseUnknown, poolEnded, type CoreState } from './core-state.js'
 import { drainPool } from './drain.js'
 import type { FenceMessage } from './fence-error.js'
 import type { Gate, HoldLease, ReleaseReport } from './gate.js'
-import type { Acquisition } from './hold-queue.js'
+import { LeaseTimer } from './lease-timer.js'
 import { NestedTurns } from './nested-turns.js'
-import type { AcquireCallback, InnerClient, InnerPool } from './pg-internals.js'
-import { isFenceOf, RerunnableClient, type RerunAdmission } from './rerun.js'
-import { ClosedRoute, DirectRoute, GatedRoute, type Admission, type Route } from './route.js'
+import type { InnerClient, InnerPool } from './pg-internals.js'
+import type { CoreView, PoolCoreOptions } from './pool-core-options.js'
+import { PoolAdmission, type AdmissionView } from './pool-admission.js'
+import { ClosedRoute, DirectRoute, GatedRoute, type Route } from './route.js'
 import { SidePool } from './side-pool.js'
 import { WaitingLine, type LineGoal } from './waiting-line.js'
 
-export type CoreState =
-  | { readonly kind: 'unknown' }
-  | { readonly kind: 'refusing' }
-  | { readonly kind: 'direct'; readonly side: Side }
-  | { readonly kind: 'armed'; readonly side: Side }
-  | { kind: 'held'; readonly side: Side; readonly since: number; shut: boolean }
-  /** `last` was the last of the line when it was let go; what came after it is ordinary waiting. */
-  | { readonly kind: 'releasing'; readonly side: Side; readonly last: Acquisition | undefined }
-  | { readonly kind: 'ended' }
-
-/** A view of the core that callers hold: the facade itself. */
-export interface CoreView {
-  swapRoute(route: Route): void
-  emitPoolError(error: Error, client: InnerClient): void
-}
-
-export interface PoolCoreOptions {
-  readonly name: string
-  readonly pools: Readonly<Record<Side, { readonly inner: InnerPool; readonly handedIn: boolean }>>
-  readonly events: CutoverEvents
-  /** Whether this text is one plain statement that may run twice if it did nothing the first time. */
-  readonly isOnePlainStatement: (text: string) => boolean
-  /** A statement met a fence: says what to do about it, or undefined to leave it to the caller. */
-  readonly onFence: ((fence: FenceMessage, side: Side) => HoldLease | undefined) | undefined
-}
-
-// After a hold that could not be resolved, new calls wait this long before the next try.
-const RETRY_LEASE_MILLIS = 1_000
-
-const ENDED = (): Error => new Error('Cannot use a pool after calling end on the pool')
-
-export class PoolCore implements Gate, Admission, RerunAdmission {
+export class PoolCore implements Gate, AdmissionView {
   readonly pools: Readonly<Record<Side, SidePool>>
   readonly views = new Set<CoreView>()
+  readonly turns = new NestedTurns()
+  readonly rerun: AdmissionView['rerun']
   readonly line: WaitingLine
   readonly #options: PoolCoreOptions
-  readonly #turns = new NestedTurns()
   readonly #direct: Readonly<Record<Side, Route>>
-  readonly #gated = new GatedRoute(this)
+  readonly #gated = new GatedRoute(new PoolAdmission(this))
   #state: CoreState = { kind: 'unknown' }
   #generation = 0
-  #lease: NodeJS.Timeout | undefined
+  readonly #lease = new LeaseTimer(
+    (side) => this.release(side),
+    (cause) => this.line.reject(() => gaveUp(cause)),
+  )
   #ending: Promise<void> | undefined
 
   constructor(options: PoolCoreOptions) {
     this.#options = options
+    this.rerun = options.onFence && { name: options.name, isOnePlainStatement: options.isOnePlainStatement }
     const make = (side: Side): SidePool =>
       new SidePool(side, options.pools[side].inner, options.pools[side].handedIn, {
         fenced: (where, fence) => this.#fenced(where, fence),
@@ -84,7 +59,7 @@ export class PoolCore implements Gate, Admission, RerunAdmission {
   get route(): Route {
     const state = this.#state
     if (state.kind === 'direct') return this.#direct[state.side]
-    if (state.kind === 'ended') return new ClosedRoute(ENDED)
+    if (state.kind === 'ended') return new ClosedRoute(poolEnded)
     if (state.kind === 'refusing') return new ClosedRoute(phaseUnknown)
     return this.#gated
   }
@@ -103,8 +78,6 @@ export class PoolCore implements Gate, Admission, RerunAdmission {
     this.#enter({ kind: 'refusing' })
     this.line.reject(phaseUnknown)
   }
-
-  // --- Gate
 
   async arm(): Promise<void> {
     const { side } = this
@@ -137,8 +110,8 @@ export class PoolCore implements Gate, Admission, RerunAdmission {
     const since = state.kind === 'held' ? state.since : performance.now()
     this.line.clock.stop()
     this.#enter({ kind: 'held', side: this.side, since, shut: false })
-    for (const client of this.pools[this.side].leased()) this.#turns.mark(client)
-    this.#startLease(lease, lease.millis)
+    for (const client of this.pools[this.side].leased()) this.turns.mark(client)
+    this.#lease.start(lease)
   }
 
   async drain(deadlineMillis: number): Promise<void> {
@@ -150,7 +123,7 @@ export class PoolCore implements Gate, Admission, RerunAdmission {
       {
         pool,
         queue: this.line.queue,
-        turns: this.#turns,
+        turns: this.turns,
         admit: (entry) => this.line.start(entry, pool),
         isCurrent: () => generation === this.#generation,
       },
@@ -169,7 +142,7 @@ export class PoolCore implements Gate, Admission, RerunAdmission {
     }
     // From here nothing is admitted to this side any more.
     state.shut = true
-    this.#turns.unmarkAll()
+    this.turns.unmarkAll()
   }
 
   stopReads(): Promise<void> {
@@ -188,8 +161,8 @@ export class PoolCore implements Gate, Admission, RerunAdmission {
       pauseMillis: state.kind === 'held' ? now - state.since : 0,
     }
     if (state.kind === 'ended' || (state.kind === 'direct' && state.side === side)) return report
-    clearTimeout(this.#lease)
-    this.#turns.unmarkAll()
+    this.#lease.stop()
+    this.turns.unmarkAll()
     this.line.clock.start()
     this.#enter({ kind: 'releasing', side, last: this.line.queue.tail })
     this.line.pump()
@@ -204,63 +177,19 @@ export class PoolCore implements Gate, Admission, RerunAdmission {
     return this.pools[side].backends()
   }
 
-  // --- Admission
-
-  acquire(callback: AcquireCallback, kind: Acquisition['kind']): void {
-    const state = this.#state
-    if (state.kind === 'direct') return this.inner.connect(callback)
-    if (state.kind === 'ended' || state.kind === 'refusing') {
-      const error = state.kind === 'ended' ? ENDED() : phaseUnknown()
-      process.nextTick(() => callback(error, undefined, () => {}))
-      return
-    }
-    const timeout = this.inner.options.connectionTimeoutMillis
-    const entry = this.line.append(callback, kind, timeout)
-    if (this.#mayStart(entry)) this.line.start(entry, this.pools[this.side])
-  }
-
-  acquireFirst(callback: AcquireCallback): void {
-    this.acquire(callback, 'query')
-    const { queue } = this.line
-    const entry = queue.tail
-    if (entry?.callback === callback && queue.take(entry)) queue.prepend(entry)
-    this.line.watch()
-  }
-
-  rerunnable(text: unknown, values: unknown): ((callback: AcquireCallback) => void) | undefined {
-    if (this.#options.onFence === undefined) return undefined
-    const statement = typeof text === 'string' ? text : plainText(text)
-    if (
-      statement === undefined ||
-      (values !== undefined && !Array.isArray(values) && typeof values !== 'function')
-    ) {
-      return undefined
-    }
-    if (!this.#options.isOnePlainStatement(statement)) return undefined
-    return (callback) => new RerunnableClient(this).acquire(callback)
-  }
-
-  isOurFence(error: unknown): boolean {
-    return isFenceOf(this.#options.name, error)
-  }
-
-  // --- the end
-
   /** Ends both inner pools and fails what waits; handed-in pools only if `everything` says so. */
   end(everything: boolean): Promise<void> {
     return (this.#ending ??= this.#end(everything))
   }
 
   async #end(everything: boolean): Promise<void> {
-    clearTimeout(this.#lease)
-    this.#turns.unmarkAll()
+    this.#lease.stop()
+    this.turns.unmarkAll()
     this.#enter({ kind: 'ended' })
-    this.line.reject(ENDED)
-    const mine = Object.values(this.pools).filter((pool) => everything || !pool.handedIn)
-    await Promise.all(mine.map((pool) => pool.end()))
+    this.line.reject(poolEnded)
+    const pools = Object.values(this.pools)
+    await Promise.all(pools.map((pool) => (everything || !pool.handedIn ? pool.end() : pool.letGo())))
   }
-
-  // --- states
 
   #enter(state: CoreState): void {
     const gatedBefore = isGated(this.#state)
@@ -285,7 +214,7 @@ export class PoolCore implements Gate, Admission, RerunAdmission {
   }
 
   readonly #acquired = (client: InnerClient): void => {
-    if (this.#state.kind === 'held' && !this.#state.shut) this.#turns.handedOut(client)
+    if (this.#state.kind === 'held' && !this.#state.shut) this.turns.handedOut(client)
   }
 
   #goal(): LineGoal | undefined {
@@ -297,40 +226,11 @@ export class PoolCore implements Gate, Admission, RerunAdmission {
     return { pool, overflow: state.kind === 'releasing' && endless && (state.last?.out ?? true) }
   }
 
-  #mayStart(entry: Acquisition): boolean {
-    const state = this.#state
-    if (state.kind === 'held') return !state.shut && this.#isNested()
-    const first = this.line.queue.head === entry
-    return first && this.#goal() !== undefined && this.pools[this.side].hasSlot
-  }
-
-  #isNested(): boolean {
-    const client = this.#turns.current
-    return client !== undefined && this.pools[this.side].leased().includes(client)
-  }
-
   #settle(): void {
     const state = this.#state
     if (state.kind !== 'releasing') return
     for (const pool of Object.values(this.pools)) pool.restoreMin()
     this.#enter({ kind: 'direct', side: state.side })
-  }
-
-  #startLease(lease: HoldLease, millis: number): void {
-    clearTimeout(this.#lease)
-    const generation = this.#generation
-    const over = async (): Promise<void> => {
-      try {
-        const side = await lease.ended()
-        if (generation === this.#generation) this.release(side)
-      } catch (cause) {
-        if (generation !== this.#generation) return
-        this.line.reject(() => gaveUp(cause))
-        this.#startLease(lease, RETRY_LEASE_MILLIS)
-      }
-    }
-    // Not referenced: while something waits the line keeps the process alive, otherwise nobody needs the lease.
-    this.#lease = setTimeout(() => void over(), millis).unref()
   }
 
   #fenced(side: Side, fence: FenceMessage): void {
@@ -344,34 +244,11 @@ export class PoolCore implements Gate, Admission, RerunAdmission {
     this.hold(lease)
     // Nothing new may start on a side that is shut.
     if (this.#state.kind === 'held') this.#state.shut = true
-    this.#startLease(lease, 0)
+    this.#lease.start(lease, 0)
   }
 
   #failed(side: Side, error: Error, client: InnerClient): void {
     if (side === this.side) for (const view of this.views) view.emitPoolError(error, client)
     else this.#options.events.publish('sideError', { name: this.#options.name, side, error })
   }
-}
-
-const isGated = (state: CoreState): boolean => !['direct', 'ended', 'refusing'].includes(state.kind)
-
-const phaseUnknown = (): Error =>
-  new CutoverError(
-    'ERR_PHASE_UNKNOWN',
-    'no phase is known: the source has not said one and no side remembers one; set `fallback` to serve all the same',
-  )
-
-const gaveUp = (cause: unknown): Error =>
-  new CutoverError(
-    '57P03',
-    'the database is being moved and the call could not be let through in time; retry it',
-    {
-      cause,
-    },
-  )
-
-function plainText(config: unknown): string | undefined {
-  if (typeof config !== 'object' || config === null) return undefined
-  const { text, submit, rows } = config as { text?: unknown; submit?: unknown; rows?: unknown }
-  return typeof text === 'string' && submit === undefined && rows === undefined ? text : undefined
 }

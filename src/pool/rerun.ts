@@ -1,6 +1,5 @@
 // Runs one plain statement of `pool.query` again on the new writer when it met the fence, and only then.
 import type { Admission } from './route.js'
-import { readFence } from './fence-error.js'
 import type { AcquireCallback, InnerClient } from './pg-internals.js'
 
 type Listener = (error: Error) => void
@@ -108,6 +107,3 @@ export class RerunnableClient {
     this.#release = release
   }
 }
-
-/** True for a refusal by the fence of the migration `name`. */
-export const isFenceOf = (name: string, error: unknown): boolean => readFence(error)?.name === name

@@ -25,6 +25,7 @@ export class SidePool {
   warming = false
   readonly #backends = new Map<number, number | undefined>()
   readonly #usualMin: number
+  readonly #detach: () => void
   #sweeping = false
 
   constructor(side: Side, inner: InnerPool, handedIn: boolean, hooks: SidePoolHooks) {
@@ -33,9 +34,14 @@ export class SidePool {
     this.handedIn = handedIn
     this.#usualMin = inner.options.min
     const watch = (client: InnerClient): void => this.#watch(client, hooks)
+    const failed = (error: Error, client: InnerClient): void => hooks.failed(side, error, client)
     for (const client of inner._clients) watch(client)
     this.emitter.on('connect', watch)
-    this.emitter.on('error', (error: Error, client: InnerClient) => hooks.failed(side, error, client))
+    this.emitter.on('error', failed)
+    this.#detach = () => {
+      this.emitter.removeListener('connect', watch)
+      this.emitter.removeListener('error', failed)
+    }
   }
 
   /** The pool's events without pg's typed overloads. */
@@ -121,6 +127,13 @@ export class SidePool {
         ({ client }) => new Promise<void>((resolve) => this.inner._remove(client, () => resolve())),
       ),
     )
+  }
+
+  /** Gives a handed-in pool back to its owner as it was. */
+  letGo(): void {
+    this.#stopSweeping()
+    this.restoreMin()
+    this.#detach()
   }
 
   /** Ends the pool. Calls that wait inside it are failed with pg-pool's own text instead of being left for ever. */

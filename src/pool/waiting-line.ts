@@ -32,6 +32,11 @@ export class WaitingLine {
     this.#emptied = emptied
   }
 
+  /** Whether calls may be started at all now. */
+  get isMoving(): boolean {
+    return this.#goal() !== undefined
+  }
+
   /** Queues a call. The error of an expired one is pg-pool's own. */
   append(
     callback: AcquireCallback,

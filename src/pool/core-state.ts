@@ -1,0 +1,39 @@
+// The states of a process's gate, as a union: what cannot be at once cannot be written.
+import { CutoverError } from '../errors.js'
+import type { Side } from '../phase/phases.js'
+import type { Acquisition } from './hold-queue.js'
+
+export type CoreState =
+  /** No phase yet: calls wait for it. */
+  | { readonly kind: 'unknown' }
+  /** No phase is coming: calls fail until one does. */
+  | { readonly kind: 'refusing' }
+  | { readonly kind: 'direct'; readonly side: Side }
+  | { readonly kind: 'armed'; readonly side: Side }
+  /** `shut`: nothing is admitted to the side any more, not even from inside a lease. */
+  | { readonly kind: 'held'; readonly side: Side; readonly since: number; shut: boolean }
+  /** `last` was the last of the line when it was let go; what came after it is ordinary waiting. */
+  | { readonly kind: 'releasing'; readonly side: Side; readonly last: Acquisition | undefined }
+  | { readonly kind: 'ended' }
+
+/** Whether calls pass the facade's own line. */
+export const isGated = (state: CoreState): boolean => !['direct', 'ended', 'refusing'].includes(state.kind)
+
+/** pg-pool's own error for a pool that was ended. */
+export const poolEnded = (): Error => new Error('Cannot use a pool after calling end on the pool')
+
+export const phaseUnknown = (): Error =>
+  new CutoverError(
+    'ERR_PHASE_UNKNOWN',
+    'no phase is known: the source has not said one and no side remembers one; set `fallback` to serve all the same',
+  )
+
+/** Why a held call was given up; data layers know the code as one to retry. */
+export const gaveUp = (cause: unknown): Error =>
+  new CutoverError(
+    '57P03',
+    'the database is being moved and the call could not be let through in time; retry it',
+    {
+      cause,
+    },
+  )
