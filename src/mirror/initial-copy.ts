@@ -10,7 +10,7 @@ import type { Stream, SubscribedTable } from './stream.js'
 const FIRST_LOOK_MILLIS = 20
 const SLOWEST_LOOK_MILLIS = 1_000
 
-/** A worker that fails is started again every few seconds; one cut connection is no reason to give up. */
+/** A worker that fails is started again every few seconds; a cut connection is no reason to give up. */
 const FAILURES_WITHOUT_PROGRESS = 3
 
 export interface CopyOptions {
@@ -27,7 +27,9 @@ export async function waitForCopy(stream: Stream, options: CopyOptions): Promise
   const deadline = Date.now() + options.timeoutMillis
   let pause = FIRST_LOOK_MILLIS
   let reported = ''
-  let failures: { readonly ready: number; readonly done: number; readonly errors: number } | undefined
+  let best = -1
+  let errorsBefore: number | undefined
+  let failures = 0
   for (;;) {
     const subscription = await readSubscription(run, stream)
     if (!subscription) throw new CutoverError('ERR_PREPARE', `the subscription "${stream.name}" was dropped`)
@@ -52,8 +54,11 @@ export async function waitForCopy(stream: Stream, options: CopyOptions): Promise
     if (pending.length === 0 && covers(tables, sizes)) return
 
     const errors = await syncErrors(run, subscription.oid)
-    if (!failures || failures.ready < ready || failures.done < done) failures = { ready, done, errors }
-    if (errors >= failures.errors + FAILURES_WITHOUT_PROGRESS)
+    if (ready + done > best) [best, failures] = [ready + done, 0]
+    // Failures while the publisher is away say nothing about the copy; it goes on when the publisher is back.
+    else if (errors > (errorsBefore ?? errors)) failures = (await answers(stream)) ? failures + 1 : 0
+    errorsBefore = errors
+    if (failures >= FAILURES_WITHOUT_PROGRESS)
       throw new CutoverError(
         'ERR_PREPARE',
         `the initial copy keeps failing; the log of the ${stream.to} server says why. Not ready: ${namesOf(pending)}`,
@@ -120,6 +125,12 @@ async function syncErrors(run: Run, subscription: number): Promise<number> {
   )
   return Number(row?.errors ?? 0)
 }
+
+const answers = (stream: Stream): Promise<boolean> =>
+  stream.publisher.run(`select 1`).then(
+    () => true,
+    () => false,
+  )
 
 /** True when the subscription lacks a table that is published, or has one that is not. */
 export async function needsRefresh(stream: Stream, oid: number, subscriber: Run): Promise<boolean> {

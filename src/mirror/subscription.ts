@@ -29,10 +29,11 @@ export async function dropSubscription(run: Run, stream: Stream): Promise<void> 
   await run(`drop subscription ${stream.quoted}`)
 }
 
-// A failing statement is written to the server's log with its text, which holds the password. Only a superuser may
-// prevent that.
+// A failing statement is written to the server's log with its text, which holds the password, and so may the message.
+// Only a superuser may prevent that.
 async function keepOutOfServerLog(run: Run): Promise<void> {
-  await run(`select set_config('log_min_error_statement', 'panic', true), set_config('log_statement', 'none', true),
+  await run(`select set_config('log_min_error_statement', 'panic', true), set_config('log_min_messages', 'panic', true),
+      set_config('log_statement', 'none', true),
       set_config('log_min_duration_statement', '-1', true)
     from pg_roles where rolname = current_user and rolsuper`)
 }

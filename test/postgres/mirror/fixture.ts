@@ -37,18 +37,8 @@ export async function fixture(options: FixtureOptions = {}): Promise<Fixture> {
     old: controlConnection({ side: 'old', config: { connectionString: databases.old } }),
     new: controlConnection({ side: 'new', config: { connectionString: databases.new } }),
   }
-  const m: Migration = {
-    // Slots belong to the whole server, so a name of its own.
-    name: databases.name,
-    control,
-    reachedBy: { old: databases.old, new: databases.new },
-    tables: options.tables,
-    mirror: 'replication',
-    onDrainTimeout: 'abort',
-    timings: { ...DEFAULT_TIMINGS, copyTimeoutMillis: 20_000 },
-    events: new CutoverEvents(),
-    gate: noGate(() => 'old'),
-  }
+  // Slots belong to the whole server, so a name of its own.
+  const m = migrationBetween(databases.name, control, databases, options.tables)
   const both = async (text: string): Promise<void> => {
     await Promise.all([control.old.run(text), control.new.run(text)])
   }
@@ -77,6 +67,26 @@ export async function fixture(options: FixtureOptions = {}): Promise<Fixture> {
         await databases.drop()
       }
     },
+  }
+}
+
+export function migrationBetween(
+  name: string,
+  control: Migration['control'],
+  reachedBy: { readonly old: string; readonly new: string },
+  tables?: readonly string[],
+): Migration {
+  return {
+    name,
+    control,
+    reachedBy: { old: reachedBy.old, new: reachedBy.new },
+    tables,
+    mirror: 'replication',
+    onDrainTimeout: 'abort',
+    attempts: 1,
+    timings: { ...DEFAULT_TIMINGS, copyTimeoutMillis: 20_000 },
+    events: new CutoverEvents(),
+    gate: noGate(() => 'old'),
   }
 }
 

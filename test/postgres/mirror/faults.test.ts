@@ -1,0 +1,122 @@
+// What the mirror does when a server or a connection string fails, and that no message ever holds the password.
+import { readFile } from 'node:fs/promises'
+import { inspect } from 'node:util'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { controlConnection } from '../../../src/control/control-connection.js'
+import type { ControlConnection } from '../../../src/control/control-connection.js'
+import type { Migration } from '../../../src/control/migration.js'
+import { ensureControlSchema } from '../../../src/control/schema.js'
+import { insertMirror, insertWriter } from '../../../src/control/side-row.js'
+import { createForward, createReverse, dropStream, streamHealth } from '../../../src/mirror/replication.js'
+import { redact } from '../../../src/mirror/subscription.js'
+import { startServer } from '../../support/servers.js'
+import type { Server } from '../../support/servers.js'
+import { migrationBetween, one, until } from './fixture.js'
+
+const SECRET = 'geheim%20wort'
+const DECODED = 'geheim wort'
+
+let oldServer: Server
+let newServer: Server
+let old: ControlConnection
+let next: ControlConnection
+let m: Migration
+const ignore = (): void => {}
+
+beforeEach(async () => {
+  // Workers that failed start again at once, so that the tests need not wait for them.
+  const settings = { wal_retrieve_retry_interval: '100ms' }
+  ;[oldServer, newServer] = await Promise.all([startServer(15, { settings }), startServer(18, { settings })])
+  old = controlConnection({ side: 'old', config: { connectionString: oldServer.url() } })
+  next = controlConnection({ side: 'new', config: { connectionString: newServer.url() } })
+  m = migrationBetween('faults', { old, new: next }, { old: oldServer.url(), new: newServer.url() })
+  for (const side of [old, next]) {
+    await ensureControlSchema(side)
+    await side.run(`create table public.item (id int primary key, note text)`)
+  }
+  await insertWriter(old, m.name, 'old')
+  await insertMirror(next, m.name)
+  await old.run(`insert into public.item select g, repeat('x', 200) from generate_series(1, 20000) g`)
+})
+
+afterEach(async () => {
+  await Promise.all([old.close(), next.close()])
+  await Promise.all([oldServer.destroy(), newServer.destroy()])
+})
+
+it('finishes the copy although the publisher was killed in the middle of it', async () => {
+  // Held before its first row: the copy has begun and cannot end.
+  const holder = next.fork()
+  await holder.run(`begin`)
+  await holder.run(`lock table public.item in share mode`)
+  const copied = createForward(m, 'old', ignore)
+  await until(
+    next.run,
+    `exists (select from pg_stat_activity where wait_event_type = 'Lock' and backend_type like 'logical%')`,
+  )
+  await oldServer.kill()
+  await oldServer.start()
+  await holder.close()
+  await copied
+  expect(await one(next.run, `select count(*)::int from public.item`)).toBe(20_000)
+  await dropStream(m, 'old')
+  expect(await old.run(`select slot_name from pg_replication_slots`)).toEqual([])
+})
+
+it('gives up a copy that fails again and again, naming the table', async () => {
+  await next.run(`insert into public.item values (1, 'in the way')`)
+  await expect(createForward(m, 'old', ignore)).rejects.toThrow(/keeps failing.*public\.item/)
+})
+
+it('drops what can be reached when the publisher is gone for good', async () => {
+  await createForward(m, 'old', ignore)
+  await createReverse(m, 'new')
+  await oldServer.kill()
+  await expect(dropStream(m, 'old')).rejects.toThrow()
+  expect(await streamHealth(m, 'old')).toMatchObject({ exists: false, slotRetainedBytes: undefined })
+  await oldServer.start()
+  await dropStream(m, 'old')
+  await dropStream(m, 'new')
+  for (const side of [old, next]) {
+    expect(await side.run(`select from pg_replication_slots`)).toEqual([])
+    expect(await side.run(`select from pg_subscription`)).toEqual([])
+    expect(await side.run(`select from pg_publication`)).toEqual([])
+  }
+})
+
+describe('the connection string', () => {
+  it.each([
+    ['of a server that is not there', 'postgres://u:SECRET@127.0.0.1:1/postgres'],
+    ['with the wrong password', 'postgres://postgres:SECRET@127.0.0.1:PORT/postgres'],
+    [
+      'of a database that is not there',
+      "host=127.0.0.1 port=PORT user=postgres password='SECRET' dbname=nowhere",
+    ],
+    ['that libpq cannot read', "host=127.0.0.1 nonsense=1 password='SECRET'"],
+    ['with a loose end', "host=127.0.0.1 SECRET password='SECRET'"],
+    ['in a URL that libpq cannot read', 'postgres://u:SECRET@127.0.0.1:1/postgres?SECRET=1'],
+  ])('%s is refused, and neither message, details, cause nor log holds it', async (_, text) => {
+    const conninfo = text.replaceAll('SECRET', SECRET).replaceAll('PORT', String(oldServer.port))
+    const broken: Migration = { ...m, reachedBy: { ...m.reachedBy, old: conninfo } }
+    const error: unknown = await createForward(broken, 'old', ignore).catch((reason: unknown) => reason)
+    expect(error).toMatchObject({
+      code: 'ERR_PREPARE',
+      message: expect.stringContaining('cannot subscribe') as string,
+    })
+    const shown = inspect(error, { depth: 10, showHidden: true })
+    expect(shown).not.toContain(SECRET)
+    expect(shown).not.toContain(DECODED)
+    expect(await readFile(newServer.logFile, 'utf8')).not.toContain(SECRET)
+    expect(await streamHealth(m, 'old')).toMatchObject({ exists: false })
+  })
+
+  it('is cut out of any message, in each way it can be written', () => {
+    for (const conninfo of [
+      'postgres://u:s3cr%40t@h/d',
+      'postgres://h/d?user=u&password=s3cr%40t',
+      "host=h password='s3cr@t'",
+      'host=h password=s3cr@t user=u',
+    ])
+      expect(redact(`could not connect with ${conninfo} (s3cr@t)`, conninfo)).not.toMatch(/s3cr/)
+  })
+})
