@@ -188,7 +188,8 @@ export class PoolCore implements Gate, AdmissionView {
     this.#enter({ kind: 'ended' })
     this.line.reject(poolEnded)
     const pools = Object.values(this.pools)
-    await Promise.all(pools.map((pool) => (everything || !pool.handedIn ? pool.end() : pool.letGo())))
+    for (const pool of pools) if (pool.handedIn && !everything) pool.letGo()
+    await Promise.all(pools.map((pool) => (pool.handedIn && !everything ? undefined : pool.end())))
   }
 
   #enter(state: CoreState): void {
