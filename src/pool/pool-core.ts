@@ -188,8 +188,9 @@ export class PoolCore implements Gate, AdmissionView {
     this.#enter({ kind: 'ended' })
     this.line.reject(poolEnded)
     const pools = Object.values(this.pools)
-    for (const pool of pools) if (pool.handedIn && !everything) pool.letGo()
-    await Promise.all(pools.map((pool) => (pool.handedIn && !everything ? undefined : pool.end())))
+    const isMine = (pool: SidePool): boolean => everything || !pool.handedIn
+    for (const pool of pools) if (!isMine(pool)) pool.letGo()
+    await Promise.all(pools.filter(isMine).map((pool) => pool.end()))
   }
 
   #enter(state: CoreState): void {
