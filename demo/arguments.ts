@@ -1,0 +1,110 @@
+// The demo's command line, checked before anything is started.
+import { accessSync, constants, statSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import { parseArgs } from 'node:util'
+import type { Settings } from './run.js'
+
+export interface Arguments extends Settings {
+  readonly json: boolean
+  readonly help: boolean
+  /** Absolute. */
+  readonly report: string | undefined
+}
+
+interface Quantity {
+  readonly standard: number
+  readonly from: number
+  readonly to: number
+  readonly what: string
+}
+
+const QUANTITIES = {
+  seconds: { standard: 36, from: 1, to: 3600, what: 'seconds of traffic between the moves, shared out' },
+  rows: { standard: 120_000, from: 1000, to: 10_000_000, what: 'rows in the database to begin with' },
+  rate: { standard: 800, from: 10, to: 20_000, what: 'writes a second, of all writers together' },
+  writers: { standard: 16, from: 1, to: 64, what: 'concurrent writers' },
+  readers: { standard: 8, from: 0, to: 64, what: 'concurrent readers' },
+} as const satisfies Record<string, Quantity>
+
+export const USAGE = `Moves a live database from Postgres 15 to Postgres 18 under load, back, and there again,
+and proves that no acknowledged write was lost, applied twice or failed.
+
+Usage: npm run demo -- [options]
+
+  --json            print one JSON object as the last line
+  --report FILE     write a page with a picture of the latency over time (.html)
+${Object.entries(QUANTITIES)
+  .map(([name, { what, standard }]) => `  ${`--${name} N`.padEnd(16)}  ${what} (${standard})`)
+  .join('\n')}
+  --help            show this
+
+Exit code: 0 nothing lost, duplicated or failed; 1 otherwise; 2 wrong usage.`
+
+/** A command line that is not understood. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError'
+}
+
+export function readArguments(argv: readonly string[]): Arguments {
+  const values = parse(argv)
+  return {
+    json: values.json ?? false,
+    help: values.help ?? false,
+    report: values.report === undefined ? undefined : writable(values.report),
+    seconds: quantity('seconds', values.seconds),
+    rows: quantity('rows', values.rows),
+    rate: quantity('rate', values.rate),
+    writers: quantity('writers', values.writers),
+    readers: quantity('readers', values.readers),
+  }
+}
+
+function parse(argv: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...argv],
+      strict: true,
+      allowPositionals: false,
+      options: {
+        json: { type: 'boolean' },
+        help: { type: 'boolean', short: 'h' },
+        report: { type: 'string' },
+        seconds: { type: 'string' },
+        rows: { type: 'string' },
+        rate: { type: 'string' },
+        writers: { type: 'string' },
+        readers: { type: 'string' },
+      },
+    }).values
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error), { cause: error })
+  }
+}
+
+function quantity(name: keyof typeof QUANTITIES, value: string | undefined): number {
+  const { standard, from, to } = QUANTITIES[name]
+  if (value === undefined) return standard
+  const number = /^\d+$/.test(value) ? Number(value) : Number.NaN
+  if (!(number >= from && number <= to))
+    throw new UsageError(`--${name} takes a whole number from ${from} to ${to}, not '${value}'`)
+  return number
+}
+
+/** A minute of work is not to end in a report that cannot be written. */
+function writable(path: string): string {
+  const file = resolve(path)
+  const folder = dirname(file)
+  if (path === '' || !/\.html?$/.test(file))
+    throw new UsageError(`--report takes the name of an .html file, not '${path}'`)
+  try {
+    if (!statSync(folder).isDirectory()) throw new Error('not a folder')
+    accessSync(folder, constants.W_OK)
+    const there = statSync(file, { throwIfNoEntry: false })
+    if (there && !there.isFile()) throw new Error('not a file')
+    if (there) accessSync(file, constants.W_OK)
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new UsageError(`--report: '${path}' cannot be written (${reason})`, { cause: error })
+  }
+  return file
+}

@@ -1,0 +1,93 @@
+// What the application was told, kept in memory and only ever added to: the truth that the databases are audited against.
+import type { WriteName } from './writes.js'
+import type { Table } from './schema.js'
+
+export type Side = 'old' | 'new'
+
+/** A change whose sum can be checked in the end, or a row that has to be gone. */
+export type Effect =
+  | { readonly kind: 'balance'; readonly account: number; readonly change: number }
+  | { readonly kind: 'stock'; readonly product: number; readonly change: number }
+  | { readonly kind: 'released'; readonly reservation: number }
+
+/** A row in which a reader can look a write up. */
+export interface Place {
+  readonly table: Table
+  readonly key: string | number
+}
+
+/** A write whose caller was told that it is done: an autocommit statement, or a transaction by its COMMIT. */
+export interface Entry {
+  /** Unique in a run; the rows of the write carry it. */
+  readonly number: number
+  readonly kind: WriteName
+  readonly writer: number
+  /** As the statement itself answered it. */
+  readonly side: Side
+  /** On the clock of `performance.now()`, as is `acked`. */
+  readonly sent: number
+  readonly acked: number
+  readonly effects: readonly Effect[]
+  readonly place: Place | undefined
+}
+
+export interface Read {
+  readonly kind: string
+  readonly reader: number
+  readonly side: Side
+  readonly sent: number
+  readonly acked: number
+}
+
+export interface Failure {
+  readonly what: string
+  readonly at: number
+  readonly error: unknown
+}
+
+export class Ledger {
+  readonly #entries: Entry[] = []
+  readonly #reads: Read[] = []
+  readonly #failures: Failure[] = []
+  #issued = 0
+  #stale = 0
+
+  get entries(): readonly Entry[] {
+    return this.#entries
+  }
+
+  get reads(): readonly Read[] {
+    return this.#reads
+  }
+
+  get failures(): readonly Failure[] {
+    return this.#failures
+  }
+
+  /** Reads that did not see a write which had been acknowledged before they began; they are failures too. */
+  get stale(): number {
+    return this.#stale
+  }
+
+  /** The number of a write that is about to be sent. */
+  issue(): number {
+    return ++this.#issued
+  }
+
+  acknowledge(entry: Entry): void {
+    this.#entries.push(entry)
+  }
+
+  answered(read: Read): void {
+    this.#reads.push(read)
+  }
+
+  failed(what: string, error: unknown): void {
+    this.#failures.push({ what, at: performance.now(), error })
+  }
+
+  missed(what: string): void {
+    this.#stale++
+    this.failed(what, new Error('an acknowledged write was not seen'))
+  }
+}

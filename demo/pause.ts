@@ -1,0 +1,54 @@
+// What a cutover cost the callers, by the ledger's own times and not by what the library says of itself.
+import type { Entry, Ledger, Side } from './ledger.js'
+import type { Sample } from './latency.js'
+
+export interface Pause {
+  /** The last acknowledgement by the side that was left. */
+  readonly lastLeft: number
+  /** The first acknowledgement by the side that was opened. */
+  readonly firstOpened: number
+  readonly pauseMillis: number
+  /** The longest wait of a write that was under way during the pause. */
+  readonly longestHeldMillis: number
+  readonly longestReadHeldMillis: number
+}
+
+/** Undefined until both sides have acknowledged a write in the window. */
+export function pauseOf(ledger: Ledger, opened: Side, from: number, to: number): Pause | undefined {
+  let lastLeft: Entry | undefined
+  let firstOpened: Entry | undefined
+  // The ledger is in the order of the acknowledgements.
+  for (const entry of ledger.entries) {
+    if (entry.acked >= to) break
+    if (entry.side !== opened) lastLeft = entry
+    else if (entry.acked >= from) firstOpened ??= entry
+  }
+  if (!lastLeft || !firstOpened) return undefined
+  const window = { sent: lastLeft.acked, acked: firstOpened.acked }
+  return {
+    lastLeft: window.sent,
+    firstOpened: window.acked,
+    pauseMillis: window.acked - window.sent,
+    longestHeldMillis: longest(ledger.entries, window),
+    longestReadHeldMillis: longest(ledger.reads, window),
+  }
+}
+
+/** Of the calls that were under way at some moment of the window. */
+function longest(samples: readonly Sample[], window: Sample): number {
+  let result = 0
+  for (const { sent, acked } of samples)
+    if (sent <= window.acked && acked >= window.sent) result = Math.max(result, acked - sent)
+  return result
+}
+
+/** Writes acknowledged by a side that was not the writer at any moment while they were under way. */
+export function writesOnTheWrongSide(
+  ledger: Ledger,
+  moves: readonly { readonly opened: Side; readonly at: number }[],
+): Entry[] {
+  return ledger.entries.filter(({ side, sent, acked }) => {
+    const writer = moves.findLast(({ at }) => at <= sent)?.opened ?? 'old'
+    return side !== writer && !moves.some(({ opened, at }) => opened === side && at > sent && at <= acked)
+  })
+}

@@ -1,0 +1,250 @@
+// The story of the demo as a table: what happens, in which order, while the application writes and reads.
+import { setTimeout as delay } from 'node:timers/promises'
+import { createCutover, memorySource } from '../src/index.js'
+import type { ProgressEvent } from '../src/index.js'
+import { audit, compare } from './audit.js'
+import { between, percentiles } from './latency.js'
+import type { Run, Say, Span } from './run.js'
+import { SCHEMA, fill } from './schema.js'
+import { messageOf } from './verdict.js'
+import { startWorkload } from './workload.js'
+
+export interface Stage {
+  readonly title: string
+  readonly run: (run: Run, say: Say) => Promise<void>
+}
+
+const RESTS = 6
+const WARM_UP_MILLIS = 1000
+const MIRROR_MILLIS = 20_000
+
+export function stages(settings: Run['settings'], names: { old: string; new: string }): readonly Stage[] {
+  const { old, new: next } = names
+  return [
+    { title: `Create the shop on both, and rows for it on ${old}`, run: seed },
+    {
+      title: `Start ${settings.writers} writers and ${settings.readers} readers on ${old}`,
+      run: begin,
+    },
+    { title: `Traffic before anything is moved (phase old)`, run: rest('before', 'old') },
+    { title: `Copy into ${next} while traffic goes on (phase mirror)`, run: mirror },
+    { title: `Both sides equal, reads on ${old} (phase shadow)`, run: shadow },
+    { title: `Cut over: ${old} → ${next} (phase live)`, run: move((run) => run.moving.advance('live')) },
+    { title: `Traffic on ${next}, mirrored back to ${old}`, run: rest('mirrored', 'live') },
+    { title: `Roll back: ${next} → ${old} (phase shadow)`, run: move((run) => run.moving.rollback()) },
+    { title: `Traffic on ${old} again`, run: rest('mirrored', 'shadow') },
+    {
+      title: `Cut over again: ${old} → ${next} (phase live)`,
+      run: move((run) => run.moving.advance('live')),
+    },
+    { title: `Traffic on ${next} (phase rampdown)`, run: rampDown },
+    { title: `Stop the application for a moment and hold both databases against the ledger`, run: check },
+    { title: `Let go of ${old} (phase new)`, run: letGo },
+    { title: `Traffic on ${next} alone`, run: rest('after', 'new') },
+    { title: `Stop, and hold ${next} against the ledger`, run: finish },
+  ]
+}
+
+async function seed(run: Run, say: Say): Promise<void> {
+  const { old, new: next } = run.clients
+  await Promise.all([old.connect(), next.connect()])
+  const [left, right] = await Promise.all([old, next].map((client) => identify(client)))
+  if (!left || !right) throw new Error('a server did not say who it is')
+  run.versions = { old: left.version, new: right.version }
+  run.ports = { old: left.port, new: right.port }
+  await Promise.all([old.query(SCHEMA), next.query(SCHEMA)])
+  await fill(old, run.seed)
+  say.line(`${count(run.seed.total)} rows in 8 tables, one of them partitioned`)
+}
+
+async function identify(
+  client: Run['clients']['old'],
+): Promise<{ version: string; port: number } | undefined> {
+  await client.query(`set timezone = 'UTC'; set extra_float_digits = 1`)
+  const { rows } = await client.query<{ version: string; port: number }>(
+    `select current_setting('server_version') as version, inet_server_port() as port`,
+  )
+  return rows[0]
+}
+
+async function begin(run: Run, say: Say): Promise<void> {
+  const size = run.settings.writers + run.settings.readers
+  const cutover = createCutover({
+    name: 'demo',
+    old: { connectionString: run.urls.old, max: size },
+    new: { connectionString: run.urls.new, max: size },
+    source: memorySource('old'),
+    mirror: 'replication',
+    control: true,
+  })
+  run.cutover = cutover
+  cutover.on('phase', ({ to }) => run.phases.push({ phase: to, at: performance.now() }))
+  cutover.on('warning', ({ message }) => run.warnings.push(message))
+  // Of an idle connection; a query that fails is told by itself.
+  cutover.pool.on('error', ({ message }) => run.warnings.push(message))
+  await cutover.ready()
+  run.phases.push({ phase: 'old', at: performance.now() })
+  run.workload = await startWorkload(cutover.pool, run.ledger, {
+    seed: run.seed,
+    load: run.settings,
+    sideOf: run.sideOf,
+  })
+  run.workload.go()
+  say.line(
+    'single statements, prepared statements and transactions, all through one pg.Pool; readers look up',
+  )
+  say.line('what was acknowledged last, and a read that misses it counts as failed')
+  // Connections are made and code is compiled: no baseline for anything.
+  await delay(WARM_UP_MILLIS)
+}
+
+function rest(what: Span['what'], phase: string): Stage['run'] {
+  return async (run, say) => {
+    const started = performance.now()
+    await run.spend(what, phase, async () => {
+      const end = started + (run.settings.seconds * 1000) / RESTS
+      while (performance.now() < end) {
+        await delay(Math.max(1, Math.min(500, end - performance.now())))
+        say.tick(now(run))
+      }
+    })
+    say.line(lately(run, started))
+    stopIfFailing(run)
+  }
+}
+
+async function mirror(run: Run, say: Say): Promise<void> {
+  const started = performance.now()
+  const onProgress = ({ detail, done, total }: ProgressEvent): void =>
+    say.tick(`${detail} ${share(done, total)}`)
+  run.moving.on('progress', onProgress)
+  await run.spend('initial copy', 'mirror', () => run.moving.advance('mirror'))
+  run.moving.off('progress', onProgress)
+  say.line(`every table copied and streaming after ${((performance.now() - started) / 1000).toFixed(1)} s`)
+  say.line(lately(run, started))
+}
+
+async function shadow(run: Run, say: Say): Promise<void> {
+  await run.moving.advance('shadow')
+  await rest('mirrored', 'shadow')(run, say)
+}
+
+async function rampDown(run: Run, say: Say): Promise<void> {
+  await run.moving.advance('rampdown')
+  await rest('mirrored', 'rampdown')(run, say)
+}
+
+function move(work: (run: Run) => ReturnType<Run['moving']['rollback']>): Stage['run'] {
+  return async (run, say) => {
+    const { direction, pause } = await run.move('cutover', () => work(run), say)
+    const [left, opened] = direction === 'old→new' ? ['old', 'new'] : ['new', 'old']
+    say.line(
+      `last write on ${left} → first on ${opened}: ${pause.pauseMillis.toFixed(1)} ms; ` +
+        `longest wait of a write ${pause.longestHeldMillis.toFixed(1)} ms, of a read ${pause.longestReadHeldMillis.toFixed(1)} ms`,
+    )
+    stopIfFailing(run)
+  }
+}
+
+async function check(run: Run, say: Say): Promise<void> {
+  await run.application.stop()
+  await mirrored(run)
+  const { old, new: next } = run.clients
+  const [left, right] = await Promise.all([
+    audit(old, run.ledger, run.seed),
+    audit(next, run.ledger, run.seed),
+  ])
+  const comparison = await compare(old, next)
+  run.checkpoint = { old: left, new: right, comparison }
+  say.line(
+    comparison.differing.length === 0
+      ? `${count(comparison.rows)} rows in ${comparison.tables} tables: the same on both sides, by content`
+      : `different on the two sides: ${comparison.differing.join('; ')}`,
+  )
+  say.line(
+    `${count(left.acknowledged)} acknowledged writes: ${count(left.found)} on the old side, ${count(right.found)} on the new one`,
+  )
+  run.application.go()
+}
+
+/** Resolves when the side that is mirrored to has the last write. Changes arrive in the order of their commits. */
+async function mirrored(run: Run): Promise<void> {
+  const number = run.ledger.issue()
+  const sent = performance.now()
+  const { rows } = await run.moving.pool.query<{ port: number }>(
+    `insert into shop.events (day, kind, write) values ('2026-06-01', 'left', $1) returning inet_server_port() as port`,
+    [number],
+  )
+  const side = run.sideOf(rows[0]?.port ?? 0)
+  run.ledger.acknowledge({
+    number,
+    kind: 'record an event',
+    writer: 0,
+    side,
+    sent,
+    acked: performance.now(),
+    effects: [],
+    place: { table: 'events', key: number },
+  })
+  const other = run.clients[side === 'old' ? 'new' : 'old']
+  const deadline = performance.now() + MIRROR_MILLIS
+  for (;;) {
+    const { rowCount } = await other.query('select from shop.events where write = $1', [number])
+    if (rowCount === 1) return
+    // The audit then says what is missing.
+    if (performance.now() > deadline) return
+    await delay(10)
+  }
+}
+
+async function letGo(run: Run, say: Say): Promise<void> {
+  await run.moving.advance('new')
+  // In a transaction that is taken back: if it were accepted, it must not spoil what the demo shows.
+  const client = run.clients.old
+  await client.query('begin')
+  try {
+    await client.query(`insert into shop.events (day, kind) values ('2026-06-01', 'left')`)
+    run.refusal = undefined
+    say.line('the old database still accepts writes from outside')
+  } catch (error) {
+    run.refusal = error instanceof Error ? error.message : String(error)
+    say.line(`a program that was forgotten on the old database gets: ${run.refusal}`)
+  } finally {
+    await client.query('rollback')
+  }
+}
+
+async function finish(run: Run, say: Say): Promise<void> {
+  await run.application.stop()
+  run.final = await audit(run.clients.new, run.ledger, run.seed)
+  say.line(`${count(run.final.found)} of ${count(run.final.acknowledged)} acknowledged writes found`)
+}
+
+/** A flood of failures is not worth the rest of the minute. */
+function stopIfFailing(run: Run): void {
+  const { failures } = run.ledger
+  if (failures.length > 1000)
+    throw new Error(`${failures.length} queries failed, at last with: ${messageOf(failures.at(-1)?.error)}`)
+}
+
+function now(run: Run): string {
+  const at = performance.now()
+  const { p50, count: writes } = percentiles(between(run.ledger.entries, at - 1000, at))
+  return `${writes} writes/s, median ${p50.toFixed(1)} ms, ${run.ledger.failures.length} failed`
+}
+
+function lately(run: Run, since: number): string {
+  const at = performance.now()
+  const seconds = (at - since) / 1000
+  const writes = percentiles(between(run.ledger.entries, since, at))
+  const reads = percentiles(between(run.ledger.reads, since, at))
+  return (
+    `${Math.round(writes.count / seconds)} writes/s and ${Math.round(reads.count / seconds)} reads/s; ` +
+    `writes take ${writes.p50.toFixed(1)} ms (99 %: ${writes.p99.toFixed(1)})`
+  )
+}
+
+const share = (done: number, total: number): string =>
+  total > 0 ? `${Math.floor((100 * done) / total)} %` : ''
+
+const count = (value: number): string => value.toLocaleString('en')

@@ -1,0 +1,67 @@
+// The last thing a person reads: what was acknowledged, what was found, and what it cost.
+import type { Verdict } from './verdict.js'
+
+export function summary(verdict: Verdict): string {
+  const { acknowledged, found, lost, duplicated, failedQueries } = verdict
+  const rows: [string, string][] = [
+    ['Moved', `Postgres ${verdict.from} → ${verdict.to}, back, and there again, under load`],
+    ['Acknowledged writes', count(acknowledged)],
+    ['  found', `${count(found)}   each exactly once, in every database that had to have it`],
+    ['  lost', count(lost)],
+    ['  duplicated', count(duplicated)],
+    [
+      'Failed queries',
+      `${count(failedQueries)}   of ${count(acknowledged + verdict.reads)} writes and reads`,
+    ],
+    ['Stale reads', `${count(verdict.staleReads)}   a read that misses what was acknowledged before it`],
+    ['Both sides compared', `${count(verdict.rowsCompared)} rows, ${verdict.tablesDiffering} tables differ`],
+    ['Old side refuses writes', verdict.oldRefusesWrites ? 'yes' : 'no'],
+  ]
+  return [
+    '',
+    ...rows.map(([name, value]) => `  ${name.padEnd(24)} ${value}`),
+    '',
+    ...table(
+      ['Pause', 'last → first write', 'longest write', 'longest read'],
+      verdict.cutovers.map(({ direction, pauseMillis, longestHeldMillis, longestReadHeldMillis }) => [
+        direction,
+        ...[pauseMillis, longestHeldMillis, longestReadHeldMillis].map((value) => `${value.toFixed(1)} ms`),
+      ]),
+    ),
+    '',
+    ...table(
+      ['Latency of writes', 'median', '99 %', 'longest', 'writes'],
+      Object.entries(verdict.writeLatency).map(([group, { p50, p99, max, count: writes }]) => [
+        group,
+        ...[p50, p99, max].map((value) => `${value.toFixed(1)} ms`),
+        count(writes),
+      ]),
+    ),
+    '',
+    lastLine(verdict),
+  ].join('\n')
+}
+
+export function lastLine({ ok, complaints, acknowledged, cutovers, seconds }: Verdict): string {
+  if (!ok) return `  FAILED: ${complaints.join('\n  ')}`
+  const longest = Math.max(...cutovers.map(({ pauseMillis }) => pauseMillis))
+  return (
+    `  OK: ${count(acknowledged)} writes in ${Math.round(seconds)} s over ${cutovers.length} changes of the writing database: ` +
+    `0 lost, 0 duplicated, 0 failed; longest pause ${longest.toFixed(1)} ms`
+  )
+}
+
+function table(heads: readonly string[], rows: readonly (readonly string[])[]): string[] {
+  const widths = heads.map((head, column) =>
+    Math.max(head.length, ...rows.map((row) => (row[column] ?? '').length)),
+  )
+  const line = (cells: readonly string[]): string =>
+    `  ${cells
+      .map((cell, column) =>
+        column === 0 ? cell.padEnd(Math.max(widths[column] ?? 0, 24)) : cell.padStart(widths[column] ?? 0),
+      )
+      .join('  ')}`
+  return [line(heads), ...rows.map((row) => line(row))]
+}
+
+const count = (value: number): string => value.toLocaleString('en')

@@ -1,0 +1,152 @@
+// What a run has shown, as the object that `--json` prints and that the exit code follows from.
+import { percentiles } from './latency.js'
+import type { Percentiles, Sample } from './latency.js'
+import { writesOnTheWrongSide } from './pause.js'
+import type { Run, Span } from './run.js'
+
+export interface CutoverVerdict {
+  readonly direction: 'old→new' | 'new→old'
+  /** Last acknowledged write on the side left to the first on the side opened, by the callers' clocks. */
+  readonly pauseMillis: number
+  /** The longest that a caller waited for a write, or a read, which was under way during the pause. */
+  readonly longestHeldMillis: number
+  readonly longestReadHeldMillis: number
+  readonly steps: Readonly<Record<string, number>>
+}
+
+export interface Verdict {
+  readonly ok: boolean
+  readonly from: string
+  readonly to: string
+  readonly acknowledged: number
+  readonly found: number
+  readonly lost: number
+  readonly duplicated: number
+  /** Numbers in a database that no caller was told of. */
+  readonly unexpected: number
+  readonly wrongSums: number
+  readonly wrongSide: number
+  /** Writes, reads and reads that missed an acknowledged write. */
+  readonly failedQueries: number
+  readonly staleReads: number
+  readonly reads: number
+  readonly rowsCompared: number
+  readonly tablesDiffering: number
+  readonly oldRefusesWrites: boolean
+  readonly cutovers: readonly CutoverVerdict[]
+  readonly writeLatency: Readonly<Record<string, Percentiles>>
+  readonly readLatency: Readonly<Record<string, Percentiles>>
+  readonly seconds: number
+  /** Everything that keeps `ok` from being true, in words. */
+  readonly complaints: readonly string[]
+}
+
+export const GROUPS = {
+  before: 'before',
+  'initial copy': 'initial copy',
+  mirrored: 'mirrored',
+  cutover: 'during cutovers',
+  after: 'after',
+} as const satisfies Record<Span['what'], string>
+
+export function verdictOf(run: Run, trouble?: unknown): Verdict {
+  const { ledger, checkpoint, final } = run
+  const audits = [checkpoint?.old, checkpoint?.new, final].filter((audit) => audit !== undefined)
+  const lost = new Set(audits.flatMap((audit) => audit.lost))
+  const duplicated = new Set(audits.flatMap((audit) => audit.duplicated))
+  const unexpected = new Set(audits.flatMap((audit) => audit.unexpected))
+  const wrongSums = new Set(audits.flatMap((audit) => audit.wrongSums))
+  const wrongSide = writesOnTheWrongSide(
+    ledger,
+    run.moves.map(({ opened, pause }) => ({ opened, at: pause.firstOpened })),
+  )
+  const acknowledged = ledger.entries.length
+  const found = final ? acknowledged - new Set([...lost, ...duplicated]).size : 0
+  const differing = checkpoint?.comparison.differing ?? []
+
+  const complaints: string[] = []
+  const complain = (count: number, what: string, examples: readonly unknown[] = []): void => {
+    if (count > 0) complaints.push([`${count} ${what}`, ...examples.slice(0, 5).map(String)].join('\n    '))
+  }
+  if (trouble !== undefined) complaints.push(`it did not come to the end: ${messageOf(trouble)}`)
+  else if (!final || !checkpoint) complaints.push('it did not come to the audit')
+  complain(lost.size, 'acknowledged writes lost', numbered(run, lost))
+  complain(duplicated.size, 'acknowledged writes applied more than once', numbered(run, duplicated))
+  complain(unexpected.size, 'writes in a database that nobody was told of', [...unexpected])
+  complain(wrongSums.size, 'sums that are not what the acknowledged writes make them', [...wrongSums])
+  complain(wrongSide.length, 'writes acknowledged by a side that was not the writer')
+  complain(differing.length, 'tables that differ between the two databases', differing)
+  complain(
+    ledger.failures.length,
+    'failed queries',
+    ledger.failures.map(({ what, error }) => `${what}: ${messageOf(error)}`),
+  )
+  if (final && run.refusal === undefined)
+    complaints.push('the old database still accepts writes from outside')
+
+  return {
+    ok: complaints.length === 0,
+    from: run.versions.old,
+    to: run.versions.new,
+    acknowledged,
+    found,
+    lost: lost.size,
+    duplicated: duplicated.size,
+    unexpected: unexpected.size,
+    wrongSums: wrongSums.size,
+    wrongSide: wrongSide.length,
+    failedQueries: ledger.failures.length,
+    staleReads: ledger.stale,
+    reads: ledger.reads.length,
+    rowsCompared: checkpoint?.comparison.rows ?? 0,
+    tablesDiffering: differing.length,
+    oldRefusesWrites: run.refusal !== undefined,
+    cutovers: run.moves.map(({ direction, pause, event }) => ({
+      direction,
+      pauseMillis: rounded(pause.pauseMillis),
+      longestHeldMillis: rounded(pause.longestHeldMillis),
+      longestReadHeldMillis: rounded(pause.longestReadHeldMillis),
+      steps: Object.fromEntries(Object.entries(event.steps).map(([step, millis]) => [step, rounded(millis)])),
+    })),
+    writeLatency: grouped(run, ledger.entries),
+    readLatency: grouped(run, ledger.reads),
+    seconds: rounded((run.spans.at(-1)?.to ?? 0) / 1000 - (run.spans[0]?.from ?? 0) / 1000),
+    complaints,
+  }
+}
+
+/** A call belongs to the cutover that it met, else to the stretch in which it was answered. */
+function grouped(run: Run, samples: readonly Sample[]): Record<string, Percentiles> {
+  const cutovers = run.spans.filter(({ what }) => what === 'cutover')
+  const met = new Set(
+    samples.filter((sample) => cutovers.some(({ from, to }) => sample.sent < to && sample.acked >= from)),
+  )
+  const groups: Record<string, Percentiles> = {}
+  for (const what of Object.keys(GROUPS) as Span['what'][]) {
+    const spans = run.spans.filter((span) => span.what === what)
+    const members =
+      what === 'cutover'
+        ? [...met]
+        : samples.filter(
+            (sample) =>
+              !met.has(sample) && spans.some(({ from, to }) => sample.acked >= from && sample.acked < to),
+          )
+    const { count, p50, p99, max } = percentiles(members)
+    if (count > 0) groups[GROUPS[what]] = { count, p50: rounded(p50), p99: rounded(p99), max: rounded(max) }
+  }
+  return groups
+}
+
+function numbered(run: Run, numbers: ReadonlySet<number>): string[] {
+  return run.ledger.entries
+    .filter(({ number }) => numbers.has(number))
+    .map(({ number, kind, side }) => `number ${number}: ${kind}, acknowledged by the ${side} side`)
+}
+
+export function messageOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  const code = 'code' in error && typeof error.code === 'string' ? ` (${error.code})` : ''
+  return `${error.message}${code}`
+}
+
+const rounded = (value: number): number => Math.round(value * 100) / 100

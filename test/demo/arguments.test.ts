@@ -1,0 +1,54 @@
+// The demo's command line: what it takes, and what it refuses before anything is started.
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, it } from 'vitest'
+import { USAGE, UsageError, readArguments } from '../../demo/arguments.js'
+
+it('has a default for everything', () => {
+  expect(readArguments([])).toEqual({
+    json: false,
+    help: false,
+    report: undefined,
+    seconds: 36,
+    rows: 120_000,
+    rate: 800,
+    writers: 16,
+    readers: 8,
+  })
+})
+
+it('takes what the usage names', () => {
+  const report = join(tmpdir(), 'report.html')
+  const argv = ['--json', '--report', report, '--seconds', '6', '--writers=4', '--readers', '0']
+  expect(readArguments(argv)).toMatchObject({ json: true, report, seconds: 6, writers: 4, readers: 0 })
+  for (const flag of [
+    '--json',
+    '--report',
+    '--seconds',
+    '--rows',
+    '--rate',
+    '--writers',
+    '--readers',
+    '--help',
+  ])
+    expect(USAGE).toContain(`  ${flag}`)
+})
+
+it.each([
+  ['an unknown flag', ['--jsn'], '--jsn'],
+  ['an argument', ['15'], '15'],
+  ['a flag without its value', ['--rows'], '--rows'],
+  [
+    'a number that is none',
+    ['--rows', 'many'],
+    "--rows takes a whole number from 1000 to 10000000, not 'many'",
+  ],
+  ['a fraction', ['--seconds', '1.5'], '--seconds'],
+  ['a number out of range', ['--writers', '0'], '--writers takes a whole number from 1 to 64'],
+  ['a report in a folder that is not there', ['--report', '/nowhere/at/all.html'], 'cannot be written'],
+  ['a report that is a folder', ['--report', tmpdir()], '.html'],
+  ['a report without a name', ['--report', ''], '.html'],
+])('refuses %s', (_what, argv, message) => {
+  expect(() => readArguments(argv)).toThrow(UsageError)
+  expect(() => readArguments(argv)).toThrow(message)
+})
