@@ -19,6 +19,8 @@ export const ERROR_CODES = {
   ERR_RIVAL: 'Another coordinator owns or has finished this epoch. Read the status before trying again.',
   ERR_OPEN_PENDING:
     'The right to write has left one side and the other could not be opened yet. No write is accepted; `recover` ends it.',
+  ERR_IN_DOUBT:
+    'It could not be found out in time which side may write, since the side being left did not answer. Nothing is written on two sides; `recover` ends it.',
   ERR_REVERSE:
     'Traffic has moved and is safe; the reverse mirror could not be enabled, so there is no way back until `recover`.',
   '57P03':

@@ -1,16 +1,29 @@
 // Begins a migration in the databases: the control rows, the standing fence of the mirrored side, and the mirror itself.
 import type { Migration } from '../control/migration.js'
 import { ensureControlSchema } from '../control/schema.js'
-import { insertMirror, insertWriter } from '../control/side-row.js'
+import { insertMirror, insertWriter, readSide } from '../control/side-row.js'
 import { CutoverError } from '../errors.js'
 import { createForward } from '../mirror/replication.js'
 import { otherSide, type Phase, type Side } from '../phase/phases.js'
 import { ensureStandingTriggers } from './fence-triggers.js'
 import { preflight, type Finding } from './preflight.js'
 
-/** Makes the rows of a migration that begins; rows that are there stay as they are. */
+/**
+ * Makes the rows of a migration that begins; rows that are there stay as they are. A lone row with a history belongs to
+ * another database than the one that was given, and is refused.
+ */
 export async function ensureRows(m: Migration, writer: Side, phase: Phase): Promise<void> {
   for (const side of ['old', 'new'] as const) await ensureControlSchema(m.control[side])
+  const rows = await Promise.all([readSide(m.control.old, m.name), readSide(m.control.new, m.name)])
+  const [lone, ...more] = rows.filter((row) => row !== undefined)
+  if (more.length > 0) return
+  if (lone && (lone.epoch > 0 || (lone.status === 'writer') !== (lone.side === writer))) {
+    const missing = otherSide(lone.side)
+    throw new CutoverError(
+      'ERR_PREFLIGHT',
+      `the ${lone.side} database says "${lone.status}" at epoch ${lone.epoch} of migration "${m.name}", but the ${missing} one at ${m.control[missing].address} knows nothing of it; give the database that took part`,
+    )
+  }
   // The writer's row first: a mirror's row alone would send everybody to a side that knows nothing.
   await insertWriter(m.control[writer], m.name, phase)
   await insertMirror(m.control[otherSide(writer)], m.name)

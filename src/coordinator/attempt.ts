@@ -1,0 +1,111 @@
+// One attempt to change the writer: what it knows, the connections it owns, and the bounds that hold for every step.
+import type { ControlConnection } from '../control/control-connection.js'
+import type { SideRow } from '../control/side-row.js'
+import { CutoverError } from '../errors.js'
+import type { ScopedTable } from '../mirror/scope.js'
+import { otherSide } from '../phase/phases.js'
+import type { Phase, Side } from '../phase/phases.js'
+import type { ReleaseReport } from '../pool/gate.js'
+import type { Migration } from '../control/migration.js'
+
+/** A hold, by this process's clock and by the clock of the server being left. */
+export interface Hold {
+  readonly began: number
+  /** After it nothing of this attempt is sent any more, save what ends it. */
+  readonly ends: number
+  /** The server's clock at the end of the hold, never too late; known once the drain has asked. */
+  serverEnds?: number
+}
+
+export interface Attempt {
+  readonly m: Migration
+  /** The side being left. */
+  readonly from: Side
+  /** The side being opened. */
+  readonly to: Side
+  readonly target: Phase
+  /** Both are this attempt's own: nobody else's slow statement may stand before its steps. */
+  readonly left: ControlConnection
+  readonly opening: ControlConnection
+  /** For the ways out, so that they never queue behind a step that stalls. */
+  readonly rescue: Readonly<Record<Side, ControlConnection>>
+  epoch: number
+  scope: readonly ScopedTable[]
+  /** Apply errors of the mirror before the hold. */
+  applyErrors: number
+  /** The role may shorten `deadlock_timeout`, by which an autovacuum yields at once. */
+  mayYield: boolean
+  hold?: Hold
+  /** `sent` from the moment a fence may stand, whatever became of the answer; `none` once the server has said it failed. */
+  fence: 'none' | 'sent' | 'closed'
+  /** The opened side's position that the mirror back starts from. */
+  position?: string
+  /** Set where somebody else has ended the hold, or the attempt is given up. */
+  over: boolean
+  /** The row that says `moved`, once it was read or written. */
+  moved?: SideRow
+  /** The side that this process was let go to. */
+  settled?: Side
+  released?: number
+  release?: ReleaseReport
+  /** Tells what a long step is at. */
+  progress(step: string, detail: string): void
+}
+
+// A way out has its own bounds, well inside a few round trips of the end of the lease.
+const RESCUE = {
+  statementTimeoutMillis: 2_000,
+  lockTimeoutMillis: 1_500,
+  connectTimeoutMillis: 2_000,
+} as const
+
+export function rescueConnections(m: Migration): Record<Side, ControlConnection> {
+  return { old: m.control.old.fork(RESCUE), new: m.control.new.fork(RESCUE) }
+}
+
+export function beginAttempt(m: Migration, from: Side, target: Phase): Attempt {
+  const { timings } = m
+  const to = otherSide(from)
+  return {
+    m,
+    from,
+    to,
+    target,
+    left: m.control[from].fork({ statementTimeoutMillis: timings.fenceTimeoutMillis }),
+    opening: m.control[to].fork({
+      statementTimeoutMillis: timings.decideTimeoutMillis,
+      // The only ones that lock its row are our own, and they are sent away.
+      lockTimeoutMillis: Math.min(300, timings.decideTimeoutMillis),
+    }),
+    rescue: rescueConnections(m),
+    epoch: 0,
+    scope: [],
+    applyErrors: 0,
+    mayYield: false,
+    fence: 'none',
+    over: false,
+    progress: (step, detail) =>
+      m.events.publish('progress', { name: m.name, step, detail, done: 0, total: 0 }),
+  }
+}
+
+export async function endAttempt(a: Attempt): Promise<void> {
+  a.over = true
+  await Promise.all([a.left, a.opening, a.rescue.old, a.rescue.new].map((connection) => connection.close()))
+}
+
+/** The end of the pause for this process, on whichever side the right to write is. */
+export function letGo(a: Attempt, side: Side): void {
+  a.release = a.m.gate.release(side)
+  a.released = performance.now()
+  a.settled = side
+}
+
+/** Throws once the hold is over: asked before each statement of the pause, since a late one would hit resumed traffic. */
+export function assertHeld(a: Attempt, step: string): Hold {
+  if (a.hold && !a.over && performance.now() < a.hold.ends) return a.hold
+  throw new CutoverError(
+    'ERR_HOLD_TIMEOUT',
+    `the hold of ${a.m.timings.holdTimeoutMillis} ms was over before "${step}"; traffic stays on the ${a.from} database`,
+  )
+}

@@ -1,0 +1,110 @@
+// Closes the side being left: one statement on the server, which waits for its writers, shuts the tables and marks the end.
+import {
+  changeChannel,
+  fenceTrigger,
+  quoteIdent,
+  quoteLiteral,
+  sentinelTable,
+  streamName,
+} from '../control/names.js'
+import type { Run } from '../control/control-connection.js'
+import { CutoverError } from '../errors.js'
+import { scopeSql } from '../mirror/scope.js'
+import { assertHeld } from './attempt.js'
+import type { Attempt } from './attempt.js'
+import { tableName } from './fence-triggers.js'
+import { UNIT, isServerError, unitError } from './unit.js'
+
+/** Below the statement's own bound, so that the error says that it was a lock. */
+const LOCK_MARGIN_MILLIS = 100
+/** Without the right to shorten it, an autovacuum is only made to yield after this and the server's `deadlock_timeout`. */
+const YIELD_MARGIN_MILLIS = 200
+
+export interface FencePlan extends Pick<Attempt, 'm' | 'from' | 'target' | 'epoch' | 'scope' | 'mayYield'> {
+  readonly lockTimeoutMillis: number
+  /** By the server's clock, in milliseconds since 1970: locks that are granted later are given back. */
+  readonly serverDeadline: number
+}
+
+/** Closes the fence. Afterwards `a.fence` says what is known: `closed`, `none`, or `sent` where no answer came. */
+export async function closeFence(a: Attempt): Promise<void> {
+  const hold = assertHeld(a, 'fence')
+  const now = performance.now()
+  const fenceEnds = now + a.m.timings.fenceTimeoutMillis
+  const serverEnds = hold.serverEnds ?? 0
+  const unit = fenceUnit({
+    ...a,
+    lockTimeoutMillis: a.m.timings.fenceTimeoutMillis - LOCK_MARGIN_MILLIS,
+    serverDeadline: serverEnds - Math.max(0, hold.ends - fenceEnds),
+  })
+  a.fence = 'sent'
+  try {
+    await a.left.run(unit)
+    a.fence = 'closed'
+  } catch (error) {
+    // Only a clear no of the server is a no; after anything else the fence may stand, or may still come.
+    if (isServerError(error)) a.fence = 'none'
+    throw unitError(error, `the fence of the ${a.from} database`, 'ERR_FENCE')
+  }
+}
+
+/** Whether the role may shorten `deadlock_timeout`; where it may not, the bound of the fence must leave room for it. */
+export async function readYield(run: Run, fenceTimeoutMillis: number): Promise<boolean> {
+  try {
+    await run(`select set_config('deadlock_timeout', '10ms', true)`)
+    return true
+  } catch (error) {
+    if (!isServerError(error)) throw error
+    const [row] = await run<{ millis: number }>(
+      `select setting::int as millis from pg_settings where name = 'deadlock_timeout'`,
+    )
+    const needed = (row?.millis ?? 1_000) + YIELD_MARGIN_MILLIS + LOCK_MARGIN_MILLIS
+    if (fenceTimeoutMillis >= needed) return false
+    throw new CutoverError(
+      'ERR_PREPARE',
+      `fenceTimeoutMillis is ${fenceTimeoutMillis}, but an autovacuum yields only after the server's deadlock_timeout: raise it to ${needed}, or GRANT SET ON PARAMETER deadlock_timeout to this role`,
+    )
+  }
+}
+
+/** The text of the unit; exported for the tests that break it. */
+export function fenceUnit(plan: FencePlan): string {
+  const { m, from, epoch, scope } = plan
+  const name = quoteLiteral(m.name)
+  const trigger = fenceTrigger(m.name, epoch)
+  const oids = scope.map(({ oid }) => oid).toSorted((a, b) => a - b)
+  const leaves = scope.filter(({ kind }) => kind === 'r').map(({ oid }) => oid)
+  const fail = (code: string, message: string): string =>
+    `raise exception using errcode = '${code}', message = ${quoteLiteral(message)};`
+
+  const publication = `
+  if exists (select from unnest(${oidArray(leaves)}) as leaf(oid) where not exists (
+    select from pg_get_publication_tables(${quoteLiteral(streamName(m.name, from))}) p where p.relid = leaf.oid))
+  then ${fail(UNIT.scope, 'a table in scope is not published')} end if;
+  update cutover.${quoteIdent(sentinelTable(m.name, from))} set epoch = ${epoch};
+  if not found then ${fail(UNIT.scope, 'the sentinel is missing')} end if;`
+
+  return `do ${quoteLiteral(`
+begin
+  perform set_config('lock_timeout', '${plan.lockTimeoutMillis}', true);
+  ${plan.mayYield ? `perform set_config('deadlock_timeout', '10ms', true);` : ''}
+  update cutover.side set epoch = ${epoch}, status = 'fenced', target = ${quoteLiteral(plan.target)}
+   where name = ${name} and epoch = ${epoch - 1} and status = 'writer';
+  if not found then ${fail(UNIT.guard, 'the row is not as it was read')} end if;
+  ${scope.length === 0 ? '' : `lock table ${scope.map((table) => `only ${tableName(table)}`).join(', ')} in share row exclusive mode;`}
+  if clock_timestamp() > to_timestamp(${plan.serverDeadline / 1_000}) then
+    ${fail(UNIT.late, 'the locks were granted after the deadline')} end if;
+  if (select coalesce(array_agg(s.oid order by s.oid), '{}') from (${scopeSql(m.tables)}) s) <> ${oidArray(oids)} then
+    ${fail(UNIT.scope, 'tables were made or dropped since the preparation')} end if;
+  if (select count(*) from pg_trigger where tgname = ${quoteLiteral(trigger)}
+        and tgfoid = 'cutover.fence()'::regprocedure and tgrelid = any (${oidArray(oids)})) <> ${oids.length} then
+    ${fail(UNIT.scope, 'a table in scope has no trigger of this epoch')} end if;
+  if exists (select from pg_prepared_xacts where database = current_database()) then
+    ${fail(UNIT.prepared, 'a prepared transaction is in doubt')} end if;
+  ${scope.map((table) => `alter table only ${tableName(table)} enable trigger ${quoteIdent(trigger)};`).join('\n  ')}
+  ${m.mirror === 'replication' ? publication : ''}
+  perform pg_notify('${changeChannel(m.name)}', '${from} fenced ${epoch}');
+end`)}`
+}
+
+const oidArray = (oids: readonly number[]): string => `'{${oids.join(',')}}'::oid[]`

@@ -1,0 +1,80 @@
+// Everything slow, done before anybody waits: checks, triggers of the next epoch, the way back, sequences, warm pools.
+import { readSide } from '../control/side-row.js'
+import type { SideRow } from '../control/side-row.js'
+import { CutoverError } from '../errors.js'
+import { createReverse } from '../mirror/replication.js'
+import { readScope } from '../mirror/scope.js'
+import type { ScopedTable } from '../mirror/scope.js'
+import { presetSequences } from '../mirror/sequences.js'
+import type { Attempt } from './attempt.js'
+import { refuseErrors } from './begin-mirror.js'
+import { readApplyErrors } from './catch-up.js'
+import { ensureNextTriggers, ensureStandingTriggers, removeLiftedTriggers } from './fence-triggers.js'
+import { readYield } from './fence.js'
+import { assertNoOldWork } from './old-work.js'
+import { preflight } from './preflight.js'
+
+export async function prepare(a: Attempt, deadline: number): Promise<void> {
+  const { m, from, to } = a
+  const row = requireRow(from, await readSide(m.control[from], m.name))
+  const opened = requireRow(to, await readSide(m.control[to], m.name))
+  if (row.status !== 'writer' || (opened.status !== 'mirror' && opened.status !== 'moved')) {
+    throw new CutoverError(
+      'ERR_RIVAL',
+      `migration "${m.name}" is at "${row.status}" on the ${from} database and at "${opened.status}" on the ${to} one; a change of writer begins at "writer" and "mirror" or "moved"`,
+    )
+  }
+  a.epoch = row.epoch + 1
+  // An opening counts only upwards: below this, the attempt could be decided but never opened.
+  if (opened.epoch >= a.epoch) {
+    throw new CutoverError(
+      'ERR_RIVAL',
+      `the ${to} database is at epoch ${opened.epoch} and the ${from} one, which writes, at ${row.epoch}: the ${from} one was restored from an older state`,
+    )
+  }
+  refuseErrors(m, await preflight(m, from, 'cutover'))
+  a.progress('prepare', 'triggers')
+  a.scope = await readScope(m.control[from].run, m.tables)
+  await ensureStandingTriggers(m, to, deadline)
+  await removeLiftedTriggers(m, from, deadline)
+  await ensureNextTriggers(m, from, a.epoch, a.scope, deadline)
+  if (m.mirror === 'replication') await prepareWayBack(a)
+  a.mayYield = await readYield(a.left.run, m.timings.fenceTimeoutMillis)
+  a.progress('prepare', 'old transactions')
+  await assertNoOldWork(m.control[from], a.scope, deadline)
+  a.progress('prepare', 'warm pools')
+  // The connections of the ways out are opened now, so that a way out costs one round trip.
+  await Promise.all([a.opening.run('select'), a.rescue[from].run('select'), a.rescue[to].run('select')])
+  assertGoesOn(a)
+  await m.gate.arm()
+  assertGoesOn(a)
+}
+
+async function prepareWayBack(a: Attempt): Promise<void> {
+  const { m, from, to } = a
+  const there = new Set((await readScope(m.control[to].run, m.tables)).map(key))
+  const missing = a.scope.filter((table) => !there.has(key(table)))
+  if (missing.length > 0) {
+    throw new CutoverError(
+      'ERR_PREPARE',
+      `the ${to} database has no table ${missing.map(({ schema, name }) => `${schema}.${name}`).join(', ')}`,
+    )
+  }
+  a.progress('prepare', 'the way back')
+  await createReverse(m, to)
+  a.progress('prepare', 'sequences')
+  await presetSequences(m, from)
+  a.applyErrors = await readApplyErrors(a)
+}
+
+// A step that ran into its deadline goes on behind the loop's back and must not arm a process that was let go.
+function assertGoesOn(a: Attempt): void {
+  if (a.over) throw new CutoverError('ERR_PREPARE', 'the preparation was given up')
+}
+
+function requireRow(side: string, row: SideRow | undefined): SideRow {
+  if (row) return row
+  throw new CutoverError('ERR_PHASE_UNKNOWN', `the ${side} database knows nothing of this migration yet`)
+}
+
+const key = ({ schema, name }: ScopedTable): string => JSON.stringify([schema, name])
