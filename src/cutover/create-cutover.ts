@@ -1,7 +1,8 @@
 // createCutover: wires one migration in one process, and owns the lifetimes of everything in it.
+import type { EventEmitter } from 'node:events'
 import pg from 'pg'
 import { CutoverError } from '../errors.js'
-import { CutoverEvents, type CutoverEvent } from '../events.js'
+import { CutoverEvents, type CutoverEvent, type EventMap } from '../events.js'
 import { follow, type Follower } from '../phase/follow.js'
 import type { Phase, Side } from '../phase/phases.js'
 import type { CutoverOptions } from '../cutover-options.js'
@@ -17,8 +18,8 @@ import type { Status } from './status.js'
 // Then calls are refused in place of waiting, until a phase comes.
 const READY_TIMEOUT_MILLIS = 5_000
 
-/** One migration in one process. Its events are those of {@link CutoverEvents}. */
-export interface Cutover extends Pick<CutoverEvents, 'on' | 'once' | 'off'> {
+/** One migration in one process. Its events are those of {@link EventMap}. */
+export interface Cutover extends EventEmitter<EventMap> {
   readonly name: string
   /** A real `pg.Pool`: use it in place of the application's own. Calls before the phase is known wait for it. */
   readonly pool: pg.Pool
