@@ -54,7 +54,8 @@ class CutoverPool extends BasePool implements CoreView {
    */
   end(callback?: (error?: Error) => void): Promise<void> | undefined {
     const ended = this.#end()
-    if (callback === undefined) return ended
+    // The `Promise` option holds for all three verbs.
+    if (callback === undefined) return this.#core.inner.Promise.resolve(ended)
     ended.then(
       () => process.nextTick(callback),
       (error: Error) => process.nextTick(callback, error),
@@ -121,7 +122,7 @@ class CutoverPool extends BasePool implements CoreView {
   set _idle(_: unknown) {}
 
   get _pendingQueue(): readonly unknown[] {
-    return this.#both((pool) => pool.inner._pendingQueue)
+    return [...this.#both((pool) => pool.inner._pendingQueue), ...this.#core.line.queue.entries()]
   }
   set _pendingQueue(_: unknown) {}
 

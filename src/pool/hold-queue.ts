@@ -59,6 +59,13 @@ export class HoldQueue {
     return true
   }
 
+  /** A copy, oldest first. */
+  entries(): Acquisition[] {
+    const all: Acquisition[] = []
+    for (let entry = this.head; entry; entry = entry.next) all.push(entry)
+    return all
+  }
+
   /** The oldest entry of a kind, or undefined. */
   oldest(kind: Acquisition['kind']): Acquisition | undefined {
     let entry = this.head
