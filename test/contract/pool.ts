@@ -8,6 +8,7 @@ import { hooksContract } from './pool/hooks.js'
 import { identityContract } from './pool/identity.js'
 import { lifetimeContract } from './pool/lifetime.js'
 import { misuseContract } from './pool/misuse.js'
+import { networkContract } from './pool/network.js'
 import { optionsContract } from './pool/options.js'
 import { queryContract } from './pool/query.js'
 import { releaseContract } from './pool/release.js'
@@ -31,6 +32,7 @@ const contracts = [
   errorsContract,
   valuesContract,
   timeoutsContract,
+  networkContract,
   lifetimeContract,
   hooksContract,
   optionsContract,

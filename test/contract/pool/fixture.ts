@@ -32,6 +32,8 @@ export interface Fixture {
 
 const GONE_DEADLINE_MILLIS = 5000
 
+const OURS = `datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'`
+
 export function createFixture(make: PoolFactory, place: Place): Fixture {
   const url = new URL(place.oldUrl)
   const base = {
@@ -54,8 +56,7 @@ export function createFixture(make: PoolFactory, place: Place): Fixture {
     for (;;) {
       const left = await observe(
         `select pid, application_name, state, query from pg_stat_activity
-          where datname = current_database() and pid <> pg_backend_pid()
-            and backend_type = 'client backend' and ${condition}`,
+          where ${OURS} and ${condition}`,
         values,
       )
       if (left.length === 0) return
@@ -69,8 +70,14 @@ export function createFixture(make: PoolFactory, place: Place): Fixture {
   afterEach(async () => {
     const pools = opened
     opened = []
-    for (const { pool, dispose } of pools) await withinDeadline(dispose(), pool)
-    await untilNone('true', [])
+    try {
+      for (const { pool, dispose } of pools) await withinDeadline(dispose(), pool)
+      await untilNone('true', [])
+    } catch (error) {
+      // What one test left must not fail the next.
+      await observe(`select pg_terminate_backend(pid) from pg_stat_activity where ${OURS}`)
+      throw error
+    }
   })
 
   return {

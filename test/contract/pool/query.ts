@@ -158,6 +158,17 @@ export function queryContract(fixture: Fixture): void {
       expect(counts).toEqual([1, 1])
     })
 
+    it('leaves no listener behind on the client', async () => {
+      const pool = await fixture.open({ max: 1 })
+      const client = await pool.connect()
+      client.release()
+      const count = (): number[] => ['error', 'end', 'drain'].map((name) => client.listenerCount(name))
+      const before = count()
+      for (let n = 0; n < 5; n += 1) await pool.query('select 1')
+      expect(count()).toEqual(before)
+      expect([pool.totalCount, pool.idleCount]).toEqual([1, 1])
+    })
+
     it('throws its connection away on any error of the server', async () => {
       const pool = await fixture.open()
       await pool.query('select 1')

@@ -1,22 +1,101 @@
 // The pools that the contract is run on, each by name, and how one of them is made.
 import pg from 'pg'
+import { CutoverEvents } from '../../../src/events.js'
+import { createCutover, memorySource } from '../../../src/index.js'
+import { cutoverPool } from '../../../src/pool/cutover-pool.js'
+import { innerPool } from '../../../src/pool/pg-internals.js'
+import { PoolCore } from '../../../src/pool/pool-core.js'
+import { loadOnePlainStatement } from '../../../src/reads/one-statement.js'
 import type { PoolFactory } from './fixture.js'
 
-export const subjects = ['pg.Pool'] as const
-export type Subject = (typeof subjects)[number]
+/** Makes pools on a config of the old side; `newUrl` is where they must never send anything. */
+type MakeFactory = (newUrl: string) => PoolFactory
+
+const NAME = 'contract'
+
+const plain: MakeFactory = () => (config) => {
+  const pool = new pg.Pool(config)
+  return Promise.resolve({ pool, dispose: () => endOnce(pool) })
+}
+
+const direct: MakeFactory = (newUrl) => async (config) => {
+  const cutover = createCutover({
+    name: NAME,
+    old: config,
+    new: configOfNew(config, newUrl),
+    source: memorySource('old'),
+    control: false,
+    mirror: 'none',
+  })
+  await cutover.ready()
+  return { pool: cutover.pool, dispose: () => cutover.end() }
+}
+
+const handedIn: MakeFactory = (newUrl) => async (config) => {
+  const cutover = createCutover({
+    name: NAME,
+    old: new pg.Pool(config),
+    new: new pg.Pool(configOfNew(config, newUrl)),
+    source: memorySource('old'),
+    control: false,
+    mirror: 'none',
+  })
+  await cutover.ready()
+  // The pools are the caller's: only the end of the pool itself ends them.
+  return { pool: cutover.pool, dispose: () => endOnce(cutover.pool).then(() => cutover.end()) }
+}
+
+/** Stays in the route that is otherwise passed through within a cutover. */
+const armed: MakeFactory = (newUrl) => async (config) => {
+  const made = (own: pg.PoolConfig) => ({ inner: innerPool(new pg.Pool(own)), handedIn: false })
+  const core = new PoolCore({
+    name: NAME,
+    pools: { old: made(config), new: made(configOfNew(config, newUrl)) },
+    events: new CutoverEvents(),
+    isOnePlainStatement: await onePlainStatement,
+    onFence: () => undefined,
+  })
+  core.release('old')
+  // Connections that were opened for later would show in the counts, as they should.
+  core.pools.new.warm = () => Promise.resolve()
+  await core.arm()
+  if (core.state.kind !== 'armed') throw new Error(`the route is ${core.state.kind}`)
+  return { pool: cutoverPool(core), dispose: () => core.end(true) }
+}
+
+const onePlainStatement = loadOnePlainStatement()
+
+const factories = {
+  'pg.Pool': plain,
+  'CutoverPool in the direct route': direct,
+  'CutoverPool in the armed route': armed,
+  'CutoverPool over pools handed in': handedIn,
+} as const satisfies Record<string, MakeFactory>
+
+export type Subject = keyof typeof factories
+export const subjects = Object.keys(factories).filter(isSubject)
 
 export function isSubject(name: string): name is Subject {
-  return subjects.some((subject) => subject === name)
+  return name in factories
 }
 
-/** How pools of a subject are made. `newUrl` is the side they must never send anything to. */
 export function factoryOf(subject: Subject, newUrl: string): PoolFactory {
-  void subject
-  void newUrl
-  return plainPool
+  return factories[subject](newUrl)
 }
 
-const plainPool: PoolFactory = (config) => {
-  const pool = new pg.Pool(config)
-  return Promise.resolve({ pool, dispose: () => (pool.ending ? Promise.resolve() : pool.end()) })
+function endOnce(pool: pg.Pool): Promise<void> {
+  return pool.ending ? Promise.resolve() : pool.end()
+}
+
+function configOfNew(config: pg.PoolConfig, newUrl: string): pg.PoolConfig {
+  const url = new URL(newUrl)
+  const { connectionString: _old, ...rest } = config
+  return {
+    ...rest,
+    host: url.hostname,
+    port: Number(url.port),
+    user: decodeURIComponent(url.username),
+    password: decodeURIComponent(url.password),
+    database: url.pathname.slice(1),
+  }
 }
