@@ -1,0 +1,131 @@
+// Uses the packed tarball as a stranger would: from ESM, CommonJS, plain JavaScript and strict TypeScript.
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import * as source from '../../src/index.js'
+import { packedConsumer, promisedFiles } from '../support/packed.js'
+import type { Consumer } from '../support/packed.js'
+
+const CONSUMER = `
+const source = memorySource('old')
+const url = 'postgres://nobody@127.0.0.1:1/nothing'
+const cutover = createCutover({ name: 'orders', old: { connectionString: url }, new: { connectionString: url }, source, mirror: 'none' })
+`
+
+const USE = `${CONSUMER}
+await cutover.ready()
+console.log(cutover.pool instanceof pg.Pool, cutover.phase)
+try { await cutover.pool.query('select 1') } catch (error) { console.log(error.code) }
+await cutover.end()
+try { createCutover({}) } catch (error) { console.log(isCutoverError(error, 'ERR_OPTION'), error instanceof CutoverError) }
+`
+
+const USED = 'true old\nECONNREFUSED\ntrue true\n'
+
+let consumer: Consumer
+
+beforeAll(async () => {
+  consumer = await packedConsumer()
+})
+
+afterAll(() => consumer.remove())
+
+describe('the tarball', () => {
+  it('has everything that the manifest promises', () => {
+    const promised = [...promisedFiles(), 'LICENSE', 'README.md', 'CHANGELOG.md']
+    expect(promised.filter((path) => !consumer.files.includes(path))).toEqual([])
+  })
+
+  it('has nothing else: no sources, tests, servers or secrets', () => {
+    const expected = /^(dist\/.+\.(js|d\.ts)|docs\/.+|LICENSE|README\.md|CHANGELOG\.md|package\.json)$/
+    expect(consumer.files.filter((path) => !expected.test(path))).toEqual([])
+  })
+})
+
+describe('the installed package, beside pg and nothing else', () => {
+  it('is imported and used from ESM', async () => {
+    const names = ['createCutover', 'memorySource', 'CutoverError', 'isCutoverError']
+    consumer.write('esm.js', `import pg from 'pg'\nimport { ${names.join(', ')} } from 'pg-cutover'\n${USE}`)
+    expect(await consumer.node('esm.js')).toMatchObject({ code: 0, stdout: USED })
+  })
+
+  it('is required and used from CommonJS', async () => {
+    const head = `const pg = require('pg')\nconst { createCutover, memorySource, CutoverError, isCutoverError } = require('pg-cutover')\n`
+    consumer.write('common.cjs', `${head}async function main() {${USE}}\nmain()\n`)
+    expect(await consumer.node('common.cjs')).toMatchObject({ code: 0, stdout: USED })
+  })
+
+  it('is one module however it is loaded: two would be two gates', async () => {
+    consumer.write(
+      'both.cjs',
+      `const required = require('pg-cutover')\nimport('pg-cutover').then((imported) => console.log(imported.CutoverError === required.CutoverError))\n`,
+    )
+    expect(await consumer.node('both.cjs')).toMatchObject({ code: 0, stdout: 'true\n' })
+  })
+
+  it('exports what the source does', async () => {
+    consumer.write(
+      'names.js',
+      `console.log(JSON.stringify(Object.keys(await import('pg-cutover')).sort()))\n`,
+    )
+    const { stdout } = await consumer.node('names.js')
+    expect(JSON.parse(stdout)).toEqual(Object.keys(source).toSorted())
+    expect(Object.keys(source)).toEqual(
+      expect.arrayContaining([
+        'createCutover',
+        'memorySource',
+        'fileSource',
+        'CutoverError',
+        'isCutoverError',
+      ]),
+    )
+  })
+
+  it('does not let its inside be imported', async () => {
+    consumer.write('inside.js', `await import('pg-cutover/dist/errors.js')\n`)
+    const { code, stderr } = await consumer.node('inside.js')
+    expect(code).toBe(1)
+    expect(stderr).toContain('ERR_PACKAGE_PATH_NOT_EXPORTED')
+  })
+})
+
+describe('strict TypeScript', () => {
+  // Its own declarations are checked too: a consumer may not skip libraries.
+  const flags =
+    '--noEmit --strict --exactOptionalPropertyTypes --target es2023 --module nodenext --types node'.split(' ')
+  const head = `import pg from 'pg'\nimport { createCutover, memorySource } from 'pg-cutover'\nimport type { Cutover, Phase } from 'pg-cutover'\n${CONSUMER}`
+
+  beforeAll(() => {
+    consumer.add('@types/node')
+    consumer.add('@types/pg')
+  })
+
+  it('compiles a consumer', async () => {
+    consumer.write(
+      'good.ts',
+      `${head}
+const pool: pg.Pool = cutover.pool
+const phase: Phase | undefined = cutover.phase
+const { rows } = await pool.query<{ id: number }>('select 1 as id')
+export const id: number | undefined = rows[0]?.id
+export const moved = async (one: Cutover): Promise<void> => { await one.advance('live'); await one.rollback(); await one.end() }
+export { phase }
+`,
+    )
+    expect(await consumer.tsc(...flags, 'good.ts')).toEqual({ code: 0, stdout: '', stderr: '' })
+  })
+
+  it.each([
+    [
+      'an option that does not exist',
+      "createCutover({ name: 'a', old: {}, new: {}, source, holdMillis: 1 })",
+      'holdMillis',
+    ],
+    ['a missing option', "createCutover({ name: 'a', old: {}, source })", "'new'"],
+    ['a phase that does not exist', "await cutover.advance('later')", '\'"later"\''],
+  ])('refuses %s', async (_, code, complaint) => {
+    consumer.write('bad.ts', `${head}void pg\nexport type Used = Cutover | Phase\n${code}\n`)
+    const { code: exit, stdout } = await consumer.tsc(...flags, 'bad.ts')
+    expect(exit).not.toBe(0)
+    expect(stdout).toContain(complaint)
+    expect(stdout.split('\n').filter((line) => line.includes('error'))).toHaveLength(1)
+  })
+})
