@@ -1,6 +1,6 @@
 // Checks the options of createCutover against their table and fills in the defaults.
 import pg from 'pg'
-import { DEFAULT_TIMINGS, type Timings } from './coordinator/migration.js'
+import { DEFAULT_TIMINGS, type Timings } from './control/migration.js'
 import type { ControlOptions, CutoverOptions } from './cutover-options.js'
 import { CutoverError } from './errors.js'
 import { constructorName, readTable, type Option, type OptionTable } from './options.js'
@@ -60,12 +60,15 @@ const yesOrNo: Option<boolean> = {
   accepts: (value) => typeof value === 'boolean',
 }
 
+// Not toLocaleString: its first call loads the locale data, half of what importing this package would take.
+const grouped = (whole: number): string => String(whole).replace(/\B(?=(\d{3})+$)/g, ',')
+
 // A timer of Node ends at once beyond this.
 const LONGEST_TIMER_MILLIS = 2 ** 31 - 1
 
 const millis = (key: keyof Timings, most = LONGEST_TIMER_MILLIS): Option<number> => ({
   default: DEFAULT_TIMINGS[key],
-  expected: `a whole number of milliseconds from 1 to ${most.toLocaleString('en')}`,
+  expected: `a whole number of milliseconds from 1 to ${grouped(most)}`,
   accepts: isWholeFrom(1, most),
 })
 
