@@ -12,7 +12,7 @@ export function page(run: Run, verdict: Verdict): string {
   const title = `Postgres ${from} → ${to} under load`
   const longest = Math.max(0, ...cutovers.map(({ pauseMillis }) => pauseMillis))
   const figures: [string, string, boolean][] = [
-    ['acknowledged writes', count(verdict.acknowledged), true],
+    ['acknowledged', count(verdict.acknowledged), true],
     ['found', count(verdict.found), verdict.found === verdict.acknowledged],
     ['lost', count(verdict.lost), verdict.lost === 0],
     ['duplicated', count(verdict.duplicated), verdict.duplicated === 0],
@@ -147,6 +147,7 @@ polyline.max { stroke: var(--soft); stroke-width: 1; stroke-dasharray: 2 3; }
 .band { fill-opacity: 0.16; }
 .band.to-old, .on-old { fill: var(--old); }
 .band.to-new, .on-new { fill: var(--new); }
+.copy { fill: var(--soft); fill-opacity: 0.1; }
 .moment { stroke-width: 1.5; }
 .moment.to-old { stroke: var(--old); }
 .moment.to-new { stroke: var(--new); }

@@ -1,0 +1,73 @@
+// A small seed of the demo: the same stages, traffic, audit and report, on databases of its own.
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { page } from '../../demo/report.js'
+import { Run } from '../../demo/run.js'
+import { asLines } from '../../demo/screen.js'
+import { stages } from '../../demo/stages.js'
+import { summary } from '../../demo/summary.js'
+import { verdictOf } from '../../demo/verdict.js'
+import type { Verdict } from '../../demo/verdict.js'
+import { freshDatabases } from '../support/databases.js'
+import type { FreshDatabases } from '../support/databases.js'
+
+const SETTINGS = { rows: 3000, seconds: 3, rate: 300, writers: 6, readers: 3 }
+
+let databases: FreshDatabases
+let run: Run
+let verdict: Verdict
+const lines: string[] = []
+
+beforeAll(async () => {
+  databases = await freshDatabases()
+  run = new Run(SETTINGS, { old: databases.old, new: databases.new })
+  let trouble: unknown
+  await asLines(stages(SETTINGS, { old: 'OLD', new: 'NEW' }), run, (text) => lines.push(text)).catch(
+    (error: unknown) => (trouble = error),
+  )
+  verdict = verdictOf(run, trouble)
+  await run.end()
+})
+
+afterAll(() => databases.drop())
+
+it('moves there, back, and there again, and nothing is lost, duplicated or failed', () => {
+  expect(verdict.complaints).toEqual([])
+  expect(verdict).toMatchObject({ ok: true, lost: 0, duplicated: 0, failedQueries: 0, staleReads: 0 })
+  expect(verdict.found).toBe(verdict.acknowledged)
+  expect(verdict.acknowledged).toBeGreaterThan(100)
+  expect(verdict.from).toMatch(/^15\./)
+  expect(verdict.to).toMatch(/^18\./)
+  expect(verdict.cutovers.map(({ direction }) => direction)).toEqual(['old→new', 'new→old', 'old→new'])
+})
+
+it('measures each change of writer by the callers and by its steps', () => {
+  for (const { pauseMillis, longestHeldMillis, longestReadHeldMillis, steps } of verdict.cutovers) {
+    expect(pauseMillis).toBeGreaterThan(0)
+    expect(longestHeldMillis).toBeGreaterThan(0)
+    expect(longestReadHeldMillis).toBeGreaterThan(0)
+    expect(Object.keys(steps)).toEqual(
+      expect.arrayContaining([
+        'prepare',
+        'hold',
+        'drain',
+        'fence',
+        'catch-up',
+        'stop-reads',
+        'decide',
+        'open',
+      ]),
+    )
+  }
+})
+
+it('tells the story in lines, and ends with a line that says how it went', () => {
+  for (const text of ['fence', 'catch-up', 'the same on both sides, by content'])
+    expect(lines.some((line) => line.includes(text))).toBe(true)
+  expect(summary(verdict).split('\n').at(-1)).toMatch(/^ {2}OK: [\d,]+ writes in \d+ s over 3 changes/)
+})
+
+it('writes a page that shows every cutover and loads nothing', () => {
+  const html = page(run, verdict)
+  expect(html.match(/<svg /g)).toHaveLength(4)
+  expect(html).not.toMatch(/https?:|src=|@import|url\(/)
+})
