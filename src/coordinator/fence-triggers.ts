@@ -5,7 +5,7 @@ import { fenceTrigger, quoteIdent, quoteLiteral } from '../control/names.js'
 import { CutoverError } from '../errors.js'
 import { readScope } from '../mirror/scope.js'
 import type { ScopedTable } from '../mirror/scope.js'
-import { UNIT, isLockFailure, unitError } from './unit.js'
+import { UNIT, isGuardFailure, isLockFailure, unitError } from './unit.js'
 import type { Migration } from '../control/migration.js'
 import type { Side } from '../phase/phases.js'
 
@@ -124,14 +124,15 @@ export async function removeLiftedTriggers(m: Migration, side: Side, deadline: n
     const alter = `alter table only ${tableName(table)} disable trigger ${quoteIdent(trigger)};`
     const drop = `drop trigger if exists ${quoteIdent(trigger)} on ${tableName(table)};`
     // Dropping makes readers queue too, so it is tried once and given up fast; disabling concerns writers alone.
-    const dropped = await control.run(unit({ table, guard, act: drop }, 20)).then(
-      () => true,
-      (error: unknown) => {
-        if (isLockFailure(error)) return false
-        throw error
-      },
-    )
-    if (!dropped) await persist(control, deadline, { table, guard, act: alter })
+    try {
+      await control.run(unit({ table, guard, act: drop }, 20))
+      continue
+    } catch (error) {
+      // The side was left meanwhile: its triggers stay for ever.
+      if (isGuardFailure(error)) return
+      if (!isLockFailure(error)) throw error
+    }
+    await persist(control, deadline, { table, guard, act: alter })
   }
 }
 

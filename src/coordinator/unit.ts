@@ -22,6 +22,9 @@ const codeOf = (error: unknown): unknown =>
 /** A lock that was not granted in time, or a deadlock that we lost. */
 export const isLockFailure = (error: unknown): boolean => LOCK_FAILURES.has(codeOf(error))
 
+/** The row is not as it was when the unit was sent. */
+export const isGuardFailure = (error: unknown): boolean => codeOf(error) === UNIT.guard
+
 /** The server has answered that the statement failed, so that it has done nothing. Anything else is an unknown answer. */
 export const isServerError = (error: unknown): boolean => {
   const code = codeOf(error)
@@ -36,7 +39,7 @@ export function unitError(
 ): unknown {
   if (error instanceof CutoverError) return error
   const reason = error instanceof Error ? error.message : String(error)
-  if (codeOf(error) === UNIT.guard) {
+  if (isGuardFailure(error)) {
     return new CutoverError(
       'ERR_RIVAL',
       `${what}: another process has changed the right to write meanwhile`,

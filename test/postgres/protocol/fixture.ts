@@ -31,6 +31,7 @@ export interface ProtocolOptions {
   readonly timings?: Partial<Timings>
   readonly gate?: Gate
   readonly attempts?: number
+  readonly tables?: readonly string[]
 }
 
 export const WIDE = 10_000
@@ -46,7 +47,7 @@ export function migrationOver(
     name,
     control: { old: control('old'), new: control('new') },
     reachedBy: urls,
-    tables: undefined,
+    tables: options.tables,
     mirror: options.mirror ?? 'none',
     onDrainTimeout: 'abort',
     attempts: options.attempts ?? 1,

@@ -1,0 +1,100 @@
+// What preflight knows of one side, read in one round trip.
+import type { Run } from '../../control/control-connection.js'
+import { factsSql } from './facts-sql.js'
+
+export interface ColumnFacts {
+  readonly name: string
+  /** With length and precision, as format_type prints it. */
+  readonly type: string
+  readonly notNull: boolean
+  /** `s` stored, `v` virtual, empty for an ordinary column. */
+  readonly generated: string
+  /** `a` always, `d` by default, empty for none. */
+  readonly identity: string
+  readonly hasDefault: boolean
+}
+
+export interface TableFacts {
+  readonly schema: string
+  readonly name: string
+  readonly kind: 'r' | 'p'
+  readonly owner: string
+  /** The role of the control connection owns it or is a member of its owner. */
+  readonly owned: boolean
+  readonly rowSecurity: boolean
+  /** `d` default, `n` nothing, `f` full, `i` an index. */
+  readonly replicaIdentity: string
+  readonly hasPrimaryKey: boolean
+  readonly parents: readonly string[]
+  readonly partitionKey: string | null
+  readonly partitionBound: string | null
+  readonly columns: readonly ColumnFacts[]
+  /** Definitions of unique indexes without their names. */
+  readonly unique: readonly string[]
+  /** Triggers that fire for replicated rows too. */
+  readonly alwaysTriggers: readonly string[]
+}
+
+export interface SlotFacts {
+  readonly name: string
+  readonly plugin: string | null
+  readonly database: string | null
+}
+
+export interface SideFacts {
+  readonly system: string
+  readonly version: number
+  readonly database: {
+    readonly oid: string
+    readonly name: string
+    readonly encoding: string
+    readonly collate: string
+    readonly ctype: string
+    readonly provider: string
+    readonly locale: string
+    readonly collationVersion: string
+  }
+  /** As a new session of this role finds them, before any SET. */
+  readonly settings: Readonly<Record<string, string>>
+  readonly role: {
+    readonly name: string
+    readonly superuser: boolean
+    readonly replication: boolean
+    readonly createInDatabase: boolean
+    readonly readAllStats: boolean
+    readonly createSubscription: boolean
+    readonly originFunctions: boolean
+  }
+  readonly controlSchema: 'absent' | 'ours' | 'foreign' | 'out of reach'
+  readonly slots: readonly SlotFacts[]
+  readonly walSenders: number
+  readonly enabledSubscriptions: number
+  readonly origins: number
+  readonly tables: readonly TableFacts[]
+  readonly unloggedTables: readonly string[]
+  readonly foreignTables: readonly string[]
+  readonly largeObjects: boolean
+  readonly eventTriggers: readonly string[]
+  /** Functions whose source has `exception when others`. */
+  readonly swallowers: readonly string[]
+  readonly extensions: readonly { readonly name: string; readonly version: string }[]
+  /** Labels by type, in their order. */
+  readonly enums: Readonly<Record<string, readonly string[]>>
+  readonly preparedTransactions: readonly string[]
+  readonly listeners: readonly string[]
+  /** Publications with tables in scope. */
+  readonly publications: readonly { readonly name: string; readonly tables: readonly string[] }[]
+  /** Subscriptions with tables in scope, `waiting` being those without rows yet. */
+  readonly subscriptions: readonly { readonly name: string; readonly tables: readonly string[] }[]
+  /** Sequences that this role may not read, or not set. */
+  readonly lockedSequences: readonly string[]
+}
+
+export async function readFacts(run: Run, tables: readonly string[] | undefined): Promise<SideFacts> {
+  const [row] = await run<{ facts: SideFacts }>(factsSql(tables))
+  if (!row) throw new Error('a query of scalars gave no row')
+  return row.facts
+}
+
+export const nameOf = (table: { readonly schema: string; readonly name: string }): string =>
+  `${table.schema}.${table.name}`

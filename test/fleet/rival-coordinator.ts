@@ -1,0 +1,43 @@
+// A coordinator that knows nothing of the others and takes no lock: it moves the writer to and fro until it is told to stop.
+import { setTimeout as delay } from 'node:timers/promises'
+import { readSide } from '../../src/control/side-row.js'
+import { changeWriter } from '../../src/coordinator/coordinator.js'
+import { recover } from '../../src/coordinator/recover.js'
+import { isCutoverError } from '../../src/errors.js'
+import { migrationOver } from '../postgres/protocol/fixture.js'
+import { seededRandom } from './seeded-random.js'
+
+export interface RivalOrder {
+  readonly name: string
+  readonly old: string
+  readonly new: string
+  readonly seed: number
+  readonly mirror: 'none' | 'replication'
+}
+
+const order = JSON.parse(process.argv[2] ?? '{}') as RivalOrder
+const random = seededRandom(order.seed)
+const m = migrationOver(order.name, order, {
+  mirror: order.mirror,
+  tables: ['public.log'],
+  timings: { holdTimeoutMillis: 2_000, fenceTimeoutMillis: 700, prepareTimeoutMillis: 5_000 },
+})
+
+let going = true
+process.once('SIGTERM', () => (going = false))
+
+console.log('begun')
+while (going) {
+  try {
+    const rows = await Promise.all([readSide(m.control.old, m.name), readSide(m.control.new, m.name)])
+    const writer = rows.find((row) => row?.status === 'writer')
+    if (writer === undefined || random() < 0.1) await recover(m)
+    else if (writer.side === 'old') await changeWriter(m, 'new', 'live', { lock: false })
+    else await changeWriter(m, 'old', 'shadow', { lock: false })
+    console.log('moved')
+  } catch (error) {
+    console.log(isCutoverError(error) ? error.code : `unexpected ${String(error)}`)
+  }
+  await delay(random() * 60)
+}
+await Promise.all([m.control.old.close(), m.control.new.close()])
