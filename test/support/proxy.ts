@@ -63,8 +63,8 @@ export async function startProxy(targetPort: number, targetHost = '127.0.0.1'): 
 
   const cut = (): void => {
     for (const { client, server } of links) {
-      client.resetAndDestroy()
-      server.resetAndDestroy()
+      reset(client)
+      reset(server)
     }
     links.clear()
   }
@@ -108,6 +108,12 @@ export async function startProxy(targetPort: number, targetHost = '127.0.0.1'): 
       cut()
     },
   }
+}
+
+/** A socket that has said its end cannot be reset: libuv refuses, and Node would then never close the handle. */
+function reset(socket: Socket): void {
+  if (socket.writable) socket.resetAndDestroy()
+  else socket.destroy()
 }
 
 /** Below the kernel's range for outgoing connections, so that a refusing proxy finds its port free again. */
