@@ -22,6 +22,19 @@ export async function createSubscription(run: Run, stream: Stream, kind: 'copy' 
   }
 }
 
+/**
+ * Finds out whether the subscription could be created: everything but the slot is done, and undone. Leaves nothing.
+ * Needs a connection of its own.
+ */
+export async function trySubscription(run: Run, stream: Stream): Promise<void> {
+  await run('begin')
+  try {
+    await createSubscription(run, stream, 'idle')
+  } finally {
+    await run('rollback')
+  }
+}
+
 /** Drops it inside the caller's transaction and leaves the slot, which may be out of reach. */
 export async function dropSubscription(run: Run, stream: Stream): Promise<void> {
   await run(`alter subscription ${stream.quoted} disable`)

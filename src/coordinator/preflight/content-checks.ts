@@ -1,7 +1,6 @@
 // Checks of what replication does not carry, of neighbours that use the same tables, and of what the fence does not stop.
-import { quoteLiteral, streamName } from '../../control/names.js'
+import { quoteIdent, quoteLiteral, streamName } from '../../control/names.js'
 import { parseTableName } from '../../mirror/scope.js'
-import { quoteIdent } from '../../control/names.js'
 import { bothSides, listed } from './check.js'
 import type { Check, Context, Found } from './check.js'
 import { nameOf } from './facts.js'
@@ -107,7 +106,7 @@ export const CONTENT_CHECKS = {
     replication: true,
     find: (context) =>
       bothSides(context, ({ tables, role }, side) => {
-        const found = role.superuser ? [] : tables.filter((table) => table.rowSecurity)
+        const found = role.bypassesRowSecurity ? [] : tables.filter((table) => table.rowSecurity)
         return found.map((table) => ({
           side,
           object: nameOf(table),

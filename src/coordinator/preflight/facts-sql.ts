@@ -64,6 +64,7 @@ const FACTS = {
   settings: `(select jsonb_object_agg(name, reset_val) from pg_settings
     where name in (${list([...CAPACITY_SETTINGS, ...MEANING_SETTINGS])}))`,
   role: `jsonb_build_object('name', current_user, 'superuser', ${SUPERUSER},
+    'bypassesRowSecurity', (select rolsuper or rolbypassrls from pg_roles where rolname = current_user),
     'replication', ${SUPERUSER} or (select rolreplication from pg_roles where rolname = current_user)
       or ${LIKE_SUPERUSER} or ${member('rds_replication')},
     'createInDatabase', has_database_privilege(current_database(), 'create'),

@@ -59,6 +59,7 @@ export interface SideFacts {
   readonly role: {
     readonly name: string
     readonly superuser: boolean
+    readonly bypassesRowSecurity: boolean
     readonly replication: boolean
     readonly createInDatabase: boolean
     readonly readAllStats: boolean
@@ -84,7 +85,7 @@ export interface SideFacts {
   readonly listeners: readonly string[]
   /** Publications with tables in scope. */
   readonly publications: readonly { readonly name: string; readonly tables: readonly string[] }[]
-  /** Subscriptions with tables in scope, `waiting` being those without rows yet. */
+  /** Subscriptions that write into tables in scope. */
   readonly subscriptions: readonly { readonly name: string; readonly tables: readonly string[] }[]
   /** Sequences that this role may not read, or not set. */
   readonly lockedSequences: readonly string[]

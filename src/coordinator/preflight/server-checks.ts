@@ -6,9 +6,6 @@ import { bothSides } from './check.js'
 import type { Check, Context, Found } from './check.js'
 import { MEANING_SETTINGS } from './facts-sql.js'
 
-/** The oldest whose publications, triggers and statistics are what the mirror needs. */
-export const OLDEST_VERSION = 140_000
-
 const settingOf = (context: Context, side: Side, name: string): number =>
   Number(context.facts[side].settings[name] ?? 0)
 
@@ -25,21 +22,6 @@ export const SERVER_CHECKS = {
             },
           ]
         : [],
-  },
-  'version-too-old': {
-    severity: 'error',
-    find: (context) =>
-      bothSides(context, (facts, side) =>
-        facts.version >= OLDEST_VERSION
-          ? []
-          : [
-              {
-                side,
-                message: `the ${side} server has version ${facts.version / 10_000}, at least ${OLDEST_VERSION / 10_000} is needed`,
-                fix: 'upgrade the server to a supported version first',
-              },
-            ],
-      ),
   },
   'wal-level': {
     severity: 'error',
