@@ -45,6 +45,8 @@ export class PoolCore implements Gate, AdmissionView {
       () => this.#goal(),
       () => this.#settle(),
     )
+    // The first state is gated too: calls that came before any phase are let through as clients come back.
+    this.#listen(true)
   }
 
   get state(): CoreState {
@@ -124,7 +126,7 @@ export class PoolCore implements Gate, AdmissionView {
         pool,
         queue: this.line.queue,
         turns: this.turns,
-        admit: (entry) => this.line.start(entry, pool),
+        admit: (entry) => this.line.start(entry, pool, (client) => this.turns.within(client, null)),
         isCurrent: () => generation === this.#generation,
       },
       deadlineMillis,
