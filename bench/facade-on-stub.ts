@@ -1,0 +1,150 @@
+// What the facade at rest adds to a query over a pool that does nothing: time, bytes and promises.
+import { createHook } from 'node:async_hooks'
+import { once } from 'node:events'
+import pg from 'pg'
+import { createCutover, memorySource } from '../src/index.js'
+import { collect, usedBytes } from './heap.js'
+import { paired, quantile } from './paired.js'
+import { stubConfig } from './stub-client.js'
+
+const BATCH = 1_000
+const BATCHES_IN_A_SLICE = 40
+
+const ANSWER: Promise<unknown> = Promise.resolve({ rows: [] })
+
+/** A real pool whose `query` answers without any work. */
+class StubPool extends pg.Pool {
+  calls = 0
+  override query(): never {
+    this.calls++
+    return ANSWER as never
+  }
+}
+
+const stubPool = (): pg.Pool => new StubPool(stubConfig(10))
+
+interface Queryable {
+  query(text: string, values: readonly unknown[]): unknown
+}
+
+const TEXT = 'select $1::int'
+const VALUES: readonly unknown[] = [1]
+
+// Three times the same, since a function that saw both pools would be compiled for both, as no call site of an
+// application is.
+function rawBatch(pool: Queryable): unknown {
+  let last: unknown
+  for (let call = 0; call < BATCH; call++) last = pool.query(TEXT, VALUES)
+  return last
+}
+
+function rawBatchAgain(pool: Queryable): unknown {
+  let last: unknown
+  for (let call = 0; call < BATCH; call++) last = pool.query(TEXT, VALUES)
+  return last
+}
+
+function facadeBatch(pool: Queryable): unknown {
+  let last: unknown
+  for (let call = 0; call < BATCH; call++) last = pool.query(TEXT, VALUES)
+  return last
+}
+
+type Batch = typeof rawBatch
+
+/** Nanoseconds a call. */
+function timed(batch: Batch, pool: Queryable): number {
+  const start = process.hrtime.bigint()
+  for (let round = 0; round < BATCHES_IN_A_SLICE; round++) batch(pool)
+  return Number(process.hrtime.bigint() - start) / (BATCH * BATCHES_IN_A_SLICE)
+}
+
+/** Bytes a call, from the growth of the heap over one slice without a collection. */
+function allocated(batch: Batch, pool: Queryable): number {
+  collect()
+  const before = usedBytes()
+  for (let round = 0; round < BATCHES_IN_A_SLICE; round++) batch(pool)
+  return (usedBytes() - before) / (BATCH * BATCHES_IN_A_SLICE)
+}
+
+/** Promises a call. */
+function promises(batch: Batch, pool: Queryable): number {
+  let made = 0
+  const hook = createHook({ init: (_, type) => void (made += type === 'PROMISE' ? 1 : 0) }).enable()
+  batch(pool)
+  hook.disable()
+  return made / BATCH
+}
+
+/** Medians over rounds in which each batch has its turn. */
+function bytesOf(turns: Readonly<Record<'raw' | 'rawAgain' | 'facade', () => number>>) {
+  const rounds = Array.from({ length: 11 }, () => {
+    const raw = turns.raw()
+    return { same: turns.rawAgain() - raw, added: turns.facade() - raw }
+  })
+  return {
+    same: quantile(
+      rounds.map((one) => one.same),
+      0.5,
+    ),
+    added: quantile(
+      rounds.map((one) => one.added),
+      0.5,
+    ),
+  }
+}
+
+/** A cutover at rest on OLD that has been through holds and flips, so that its call sites have seen every route. */
+async function livedCutover(stub: pg.Pool) {
+  const source = memorySource()
+  const cutover = createCutover({ name: 'bench', old: stub, new: stubPool(), source, control: false })
+  const { pool } = cutover
+  for (const phase of ['old', 'new', 'old'] as const) {
+    // The first ones wait for a phase, the others may find any route.
+    const early = Array.from({ length: BATCH }, () => pool.query(TEXT, [...VALUES]))
+    const followed = once(cutover, 'wish')
+    source.set(phase)
+    await followed
+    await Promise.all(early)
+    while (cutover.status().route !== 'direct') await once(cutover, 'route')
+  }
+  return cutover
+}
+
+export async function facadeOnStub(quick: boolean) {
+  const stub = stubPool()
+  const cutover = await livedCutover(stub)
+  const pool: Queryable = cutover.pool
+  if (pool.query(TEXT, VALUES) !== ANSWER)
+    throw new Error('the facade does not hand the inner result through')
+
+  const quads = quick ? 40 : 400
+  const raw = (): number => timed(rawBatch, stub)
+  const same = await paired(quads, raw, () => timed(rawBatchAgain, stub))
+  const added = await paired(quads, raw, () => timed(facadeBatch, pool))
+  const bytes = bytesOf({
+    raw: () => allocated(rawBatch, stub),
+    rawAgain: () => allocated(rawBatchAgain, stub),
+    facade: () => allocated(facadeBatch, pool),
+  })
+  const figures = {
+    stubOverheadNanos: round(added.difference),
+    stubOverheadNanosMiddleHalf: [round(added.low), round(added.high)],
+    sameNanos: round(same.difference),
+    sameNanosMiddleHalf: [round(same.low), round(same.high)],
+    rawNanos: round(added.medianA),
+    facadeNanos: round(added.medianB),
+    extraBytesPerCall: round(bytes.added),
+    sameBytesPerCall: round(bytes.same),
+    extraPromisesPerCall: promises(facadeBatch, pool) - promises(rawBatch, stub),
+    calls: quads * 4 * BATCH * BATCHES_IN_A_SLICE,
+  }
+  await cutover.end()
+  console.log(`facade at rest over a stub pool, batches of ${BATCH}, ${quads} quads A B B A
+  raw             ${figures.rawNanos} ns a call
+  raw again       ${figures.sameNanos} ns more (middle half ${figures.sameNanosMiddleHalf.join(' to ')}), ${figures.sameBytesPerCall} bytes more
+  facade          ${figures.stubOverheadNanos} ns more (middle half ${figures.stubOverheadNanosMiddleHalf.join(' to ')}), ${figures.extraBytesPerCall} bytes more, ${figures.extraPromisesPerCall} promises more`)
+  return figures
+}
+
+const round = (value: number): number => Math.round(value * 100) / 100

@@ -1,0 +1,44 @@
+// The harness of the benchmarks: it sees a difference, no difference, and no drift.
+import { describe, expect, it } from 'vitest'
+import { paired, quantile } from '../../bench/paired.js'
+
+describe('paired', () => {
+  it('sees a difference through a drift that is a hundred times as large', async () => {
+    let drift = 0
+    const cost = (own: number) => (): number => (drift += 10) + own
+    const { difference, low, high } = await paired(40, cost(5), cost(5.1))
+    expect(difference).toBeCloseTo(0.1)
+    expect([low, high]).toEqual([expect.closeTo(0.1), expect.closeTo(0.1)])
+  })
+
+  it('sees none between the same', async () => {
+    const { difference, medianA, medianB } = await paired(
+      20,
+      () => 3,
+      () => Promise.resolve(3),
+    )
+    expect({ difference, medianA, medianB }).toEqual({ difference: 0, medianA: 3, medianB: 3 })
+  })
+
+  it('is not misled by one slice that was interrupted', async () => {
+    let turn = 0
+    const { difference } = await paired(
+      20,
+      () => (turn++ === 30 ? 1_000 : 1),
+      () => 2,
+    )
+    expect(difference).toBe(1)
+  })
+})
+
+describe('quantile', () => {
+  it.each([
+    [[3, 1, 2], 0.5, 2],
+    [[3, 1, 2], 1, 3],
+    [[3, 1, 2], 0, 1],
+    [[7], 0.5, 7],
+    [[], 0.5, Number.NaN],
+  ])('of %o at %d is %d', (values, share, expected) => {
+    expect(quantile(values, share)).toBe(expected)
+  })
+})
