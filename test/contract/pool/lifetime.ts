@@ -85,7 +85,7 @@ export function lifetimeContract(fixture: Fixture): void {
       const { stdout } = await run(
         process.execPath,
         ['--import', 'tsx', idleProcess, place.subject, place.oldUrl, place.newUrl, JSON.stringify(config)],
-        { timeout: 10_000 },
+        { timeout: 25_000 },
       )
       return stdout
     }

@@ -45,22 +45,46 @@ const handedIn: MakeFactory = (newUrl) => async (config) => {
   return { pool: cutover.pool, dispose: () => endOnce(cutover.pool).then(() => cutover.end()) }
 }
 
-/** Stays in the route that is otherwise passed through within a cutover. */
-const armed: MakeFactory = (newUrl) => async (config) => {
+/** A core whose new side is where the contract's own database is, when `flipped`. */
+async function coreOver(config: pg.PoolConfig, newUrl: string, flipped: boolean): Promise<PoolCore> {
   const made = (own: pg.PoolConfig) => ({ inner: innerPool(new pg.Pool(own)), handedIn: false })
+  const [own, other] = [made(config), made(configOfNew(config, newUrl))]
   const core = new PoolCore({
     name: NAME,
-    pools: { old: made(config), new: made(configOfNew(config, newUrl)) },
+    pools: flipped ? { old: other, new: own } : { old: own, new: other },
     events: new CutoverEvents(),
     isOnePlainStatement: await onePlainStatement,
     onFence: () => undefined,
   })
-  core.release('old')
   // Connections that were opened for later would show in the counts, as they should.
   core.pools.new.warm = () => Promise.resolve()
+  core.release('old')
+  return core
+}
+
+/** Stays in the route that is otherwise passed through within a cutover. */
+const armed: MakeFactory = (newUrl) => async (config) => {
+  const core = await coreOver(config, newUrl, false)
   await core.arm()
-  if (core.state.kind !== 'armed') throw new Error(`the route is ${core.state.kind}`)
+  expectState(core, 'armed')
   return { pool: cutoverPool(core), dispose: () => core.end(true) }
+}
+
+/** Went through a whole local cutover: nothing of it may be left. */
+const flipped: MakeFactory = (newUrl) => async (config) => {
+  const core = await coreOver(config, newUrl, true)
+  const pool = cutoverPool(core)
+  await core.arm()
+  core.hold({ millis: 5_000, ended: () => Promise.resolve('old') })
+  await core.drain(1_000)
+  core.release('new')
+  await core.sweep('old')
+  expectState(core, 'direct')
+  return { pool, dispose: () => core.end(true) }
+}
+
+function expectState(core: PoolCore, kind: PoolCore['state']['kind']): void {
+  if (core.state.kind !== kind) throw new Error(`the route is ${core.state.kind}, not ${kind}`)
 }
 
 const onePlainStatement = loadOnePlainStatement()
@@ -70,6 +94,7 @@ const factories = {
   'CutoverPool in the direct route': direct,
   'CutoverPool in the armed route': armed,
   'CutoverPool over pools handed in': handedIn,
+  'CutoverPool after a flip': flipped,
 } as const satisfies Record<string, MakeFactory>
 
 export type Subject = keyof typeof factories
