@@ -85,7 +85,7 @@ const FACTS = {
   tables: `(select coalesce(jsonb_agg(t.facts order by t.schema collate "C", t.name collate "C"), '[]') from (
     select scope.schema, scope.name, jsonb_build_object('schema', scope.schema, 'name', scope.name, 'kind', scope.kind,
       'owner', pg_get_userbyid(c.relowner), 'owned', pg_has_role(c.relowner, 'usage'),
-      'rowSecurity', c.relrowsecurity or c.relforcerowsecurity, 'replicaIdentity', c.relreplident,
+      'rowSecurity', c.relrowsecurity and (c.relforcerowsecurity or not pg_has_role(c.relowner, 'usage')), 'replicaIdentity', c.relreplident,
       'hasPrimaryKey', exists (select from pg_index i where i.indrelid = c.oid and i.indisprimary and i.indimmediate),
       'parents', ${names(
         `n.nspname || '.' || p.relname`,
@@ -134,8 +134,10 @@ const FACTS = {
     select s.subname, jsonb_agg(scope.schema || '.' || scope.name order by scope.schema, scope.name) as tables
       from pg_subscription s join pg_subscription_rel r on r.srsubid = s.oid join scope on scope.oid = r.srrelid
      where s.subdbid = (select oid from pg_database where datname = current_database()) group by 1) s)`,
-  lockedSequences: relations(
-    `c.relkind = 'S' and not (has_sequence_privilege(c.oid, 'select') and has_sequence_privilege(c.oid, 'update'))`,
+  // Quoted, since a GRANT is made of them.
+  lockedSequences: names(
+    `format('%I.%I', n.nspname, c.relname)`,
+    `from pg_class c join pg_namespace n on n.oid = c.relnamespace where ${ownRelation('c', 'n')} and c.relkind = 'S' and not (has_sequence_privilege(c.oid, 'select') and has_sequence_privilege(c.oid, 'update'))`,
   ),
 } as const satisfies Record<keyof SideFacts, string>
 

@@ -21,6 +21,7 @@ export interface TableFacts {
   readonly owner: string
   /** The role of the control connection owns it or is a member of its owner. */
   readonly owned: boolean
+  /** It hides rows from this role too. */
   readonly rowSecurity: boolean
   /** `d` default, `n` nothing, `f` full, `i` an index. */
   readonly replicaIdentity: string

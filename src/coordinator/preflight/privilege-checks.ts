@@ -52,7 +52,7 @@ export const PRIVILEGE_CHECKS = {
                 side,
                 object: role.name,
                 message: `role "${role.name}" may not use replication slots on the ${side} side`,
-                fix: `alter role ${quoteIdent(role.name)} replication (on Amazon RDS: grant rds_replication to ${quoteIdent(role.name)})`,
+                fix: `alter role ${quoteIdent(role.name)} replication -- on Amazon RDS: grant rds_replication to ${quoteIdent(role.name)}`,
               },
             ],
       ),
@@ -72,7 +72,7 @@ export const PRIVILEGE_CHECKS = {
                 fix:
                   version >= 160_000
                     ? `grant pg_create_subscription to ${quoteIdent(role.name)}`
-                    : `before version 16 only a superuser may; alter role ${quoteIdent(role.name)} superuser`,
+                    : `alter role ${quoteIdent(role.name)} superuser -- before version 16 only a superuser may`,
               },
             ],
       ),
@@ -140,7 +140,7 @@ export const PRIVILEGE_CHECKS = {
                 side,
                 object: listed(lockedSequences),
                 message: `role "${role.name}" may not read and set ${listed(lockedSequences)} on the ${side} side`,
-                fix: `grant select, update on sequence ${lockedSequences.join(', ')} to ${quoteIdent(role.name)}`,
+                fix: `grant usage, select, update on sequence ${lockedSequences.join(', ')} to ${quoteIdent(role.name)}`,
               },
             ],
       ),

@@ -1,7 +1,7 @@
 // What the mirror does when a server or a connection string fails, and that no message ever holds the password.
 import { readFile } from 'node:fs/promises'
 import { inspect } from 'node:util'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { controlConnection } from '../../../src/control/control-connection.js'
 import type { ControlConnection } from '../../../src/control/control-connection.js'
 import type { Migration } from '../../../src/control/migration.js'
@@ -23,10 +23,14 @@ let next: ControlConnection
 let m: Migration
 const ignore = (): void => {}
 
-beforeEach(async () => {
+beforeAll(async () => {
   // Workers that failed start again at once, so that the tests need not wait for them.
   const settings = { wal_retrieve_retry_interval: '100ms' }
   ;[oldServer, newServer] = await Promise.all([startServer(15, { settings }), startServer(18, { settings })])
+})
+afterAll(() => Promise.all([oldServer.destroy(), newServer.destroy()]))
+
+beforeEach(async () => {
   old = controlConnection({ side: 'old', config: { connectionString: oldServer.url() } })
   next = controlConnection({ side: 'new', config: { connectionString: newServer.url() } })
   m = migrationBetween('faults', { old, new: next }, { old: oldServer.url(), new: newServer.url() })
@@ -40,8 +44,12 @@ beforeEach(async () => {
 })
 
 afterEach(async () => {
-  await Promise.all([old.close(), next.close()])
-  await Promise.all([oldServer.destroy(), newServer.destroy()])
+  await dropStream(m, 'old')
+  await dropStream(m, 'new')
+  for (const side of [old, next]) {
+    await side.run(`drop schema cutover cascade; drop table public.item`)
+    await side.close()
+  }
 })
 
 it('finishes the copy although the publisher was killed in the middle of it', async () => {
