@@ -1,5 +1,4 @@
 // Coordinated mode: the truth is a row on each side, and a change of writer is the coordinator's table of steps.
-import { controlConnection } from '../control/control-connection.js'
 import type { Migration } from '../control/migration.js'
 import { readSide, setPhase, type SideRow } from '../control/side-row.js'
 import { beginMirror, ensureRows } from '../coordinator/begin-mirror.js'
@@ -13,7 +12,7 @@ import type { HoldLease } from '../pool/gate.js'
 import type { PoolCore } from '../pool/pool-core.js'
 import { loadOnePlainStatement } from '../reads/one-statement.js'
 import type { ResolvedOptions } from '../read-options.js'
-import { controlConfig, reachedBy } from './connections.js'
+import { migrationOf } from './migration-of.js'
 import type { Mode } from './mode.js'
 
 // How often the rows are read again, for changes that another process or the command line has made.
@@ -41,19 +40,7 @@ export class CoordinatedMode implements Mode {
     this.#core = core
     this.#events = events
     this.#options = options
-    const control = (side: Side) => controlConnection({ side, config: controlConfig(options, side) })
-    this.#m = {
-      name: options.name,
-      control: { old: control('old'), new: control('new') },
-      reachedBy: { old: reachedBy(options, 'old'), new: reachedBy(options, 'new') },
-      tables: options.tables,
-      mirror: options.mirror,
-      onDrainTimeout: options.onDrainTimeout,
-      attempts: options.attempts,
-      timings: options.timings,
-      events,
-      gate: core,
-    }
+    this.#m = migrationOf(options, events, core)
   }
 
   isOnePlainStatement(text: string): boolean {

@@ -1,0 +1,132 @@
+// Reads the arguments, runs one command, and says how it ended.
+import { readFileSync } from 'node:fs'
+import { Command, CommanderError, Option } from 'commander'
+import { CutoverError, isCutoverError } from '../errors.js'
+import { EXIT, type Outcome } from './outcome.js'
+import { openMigration, type ConnectFlags } from './open-migration.js'
+import { preflightCommand } from './preflight-command.js'
+import { recoverCommand } from './recover-command.js'
+import { paintFor, type Output, type Streams } from './screen.js'
+import { statusCommand } from './status-command.js'
+import type { Migration } from '../control/migration.js'
+
+interface Flags extends ConnectFlags {
+  readonly json?: true
+  readonly stage?: 'mirror' | 'cutover'
+  readonly dryRun?: true
+}
+
+type Run = (m: Migration, flags: Flags, output: Output) => Promise<Outcome>
+
+const EPILOGUE = `
+The URLs may come from OLD_DATABASE_URL and NEW_DATABASE_URL instead, which keeps passwords out of the process list.
+Exit codes: 0 done, 1 refused or failed and nothing changed, 2 wrong usage, 3 needs "recover".`
+
+/** Runs one command line and gives its exit code; writes nothing but to these streams and never ends the process. */
+export async function runCommandLine(
+  args: readonly string[],
+  environment: Readonly<Record<string, string | undefined>>,
+  streams: Streams,
+): Promise<number> {
+  let exit: number = EXIT.done
+  const program = new Command('pg-cutover')
+    .description('Looks after a migration of a live Postgres database from one server to another.')
+    .version(version())
+    .addHelpText('after', EPILOGUE)
+    .configureOutput({
+      writeOut: (text) => void streams.out.write(text),
+      writeErr: (text) => void streams.err.write(text),
+    })
+    .showHelpAfterError('(pg-cutover --help says what there is)')
+    .exitOverride()
+
+  const command = (name: string, description: string, run: Run): Command =>
+    program
+      .command(name)
+      .description(description)
+      .allowExcessArguments(false)
+      .requiredOption('--name <name>', 'the name of the migration, as given to createCutover')
+      .option('--old <url>', 'the old database, as a role with the rights of a coordinator')
+      .option('--new <url>', 'the new database, likewise')
+      .option('--old-reached-by <conninfo>', 'how the new server itself reaches the old one')
+      .option('--new-reached-by <conninfo>', 'how the old server itself reaches the new one')
+      .option('--tables <list>', 'tables in scope, as schema.table separated by commas (default: all)')
+      .addOption(
+        new Option('--mirror <kind>', 'what copies the changes')
+          .choices(['replication', 'none'])
+          .default('replication'),
+      )
+      .option('--json', 'print one JSON object')
+      .addHelpText('after', EPILOGUE)
+      .action(async (flags: Flags) => {
+        exit = await runCommand(run, flags, environment, streams)
+      })
+
+  command(
+    'preflight',
+    'finds everything that would make the migration fail; changes nothing',
+    preflightCommand,
+  ).addOption(
+    new Option(
+      '--stage <stage>',
+      'before the mirror is made, or before a change of writer (default: by the status)',
+    ).choices(['mirror', 'cutover']),
+  )
+  command('status', 'shows which side takes writes and how the mirror is; changes nothing', statusCommand)
+  command(
+    'recover',
+    'ends a change of writer that was left under way, whatever its direction',
+    recoverCommand,
+  ).option('--dry-run', 'say what would be done')
+
+  try {
+    await program.parseAsync([...args], { from: 'user' })
+    return exit
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage
+    throw error
+  }
+}
+
+async function runCommand(
+  run: Run,
+  flags: Flags,
+  environment: Readonly<Record<string, string | undefined>>,
+  streams: Streams,
+): Promise<number> {
+  const paint = paintFor(streams.out, environment)
+  let outcome: Outcome
+  try {
+    const m = openMigration(flags, environment)
+    try {
+      outcome = await run(m, flags, { paint, note: (line) => void streams.err.write(`${line}\n`) })
+    } finally {
+      await Promise.all([m.control.old.close(), m.control.new.close()])
+    }
+  } catch (error) {
+    outcome = refusal(error)
+  }
+  const lines = flags.json ? [JSON.stringify(outcome.json)] : outcome.lines
+  // What went wrong belongs to the errors, unless a machine reads the one object.
+  const to = outcome.json['error'] !== undefined && !flags.json ? streams.err : streams.out
+  to.write(lines.map((line) => `${line}\n`).join(''))
+  return outcome.exit
+}
+
+/** Database errors name what was refused and by whom; their other fields are for programs. */
+function refusal(error: unknown): Outcome {
+  const message = error instanceof Error ? error.message : String(error)
+  const code = error instanceof CutoverError ? error.code : 'ERR_UNEXPECTED'
+  return {
+    exit: isCutoverError(error, 'ERR_OPTION') ? EXIT.usage : EXIT.refused,
+    lines: [`${code}: ${message}`],
+    json: { error: { code, message } },
+  }
+}
+
+function version(): string {
+  const found = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+    version: string
+  }
+  return found.version
+}

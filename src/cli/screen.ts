@@ -1,0 +1,55 @@
+// Text for a terminal or for a pipe: emphasis where it is shown, and columns that line up.
+
+/** The part of a stream that is used, so that tests can stand in for it. */
+export interface Sink {
+  write(text: string): unknown
+  readonly isTTY?: boolean
+}
+
+export interface Streams {
+  readonly out: Sink
+  readonly err: Sink
+}
+
+export interface Paint {
+  good(text: string): string
+  bad(text: string): string
+  warn(text: string): string
+  faint(text: string): string
+}
+
+export interface Output {
+  readonly paint: Paint
+  /** Says what is happening, apart from the result. */
+  note(line: string): void
+}
+
+const wrap =
+  (code: number) =>
+  (text: string): string =>
+    `\u001B[${code}m${text}\u001B[0m`
+const plain = (text: string): string => text
+
+const COLOURS: Paint = { good: wrap(32), bad: wrap(31), warn: wrap(33), faint: wrap(2) }
+const NO_COLOURS: Paint = { good: plain, bad: plain, warn: plain, faint: plain }
+
+/** Colours on a terminal, unless NO_COLOR says otherwise. */
+export const paintFor = (to: Sink, environment: Readonly<Record<string, string | undefined>>): Paint =>
+  to.isTTY === true && !environment['NO_COLOR'] ? COLOURS : NO_COLOURS
+
+/** Two columns, the first as wide as its widest cell. */
+export function columns(rows: readonly (readonly [string, string])[]): string[] {
+  const width = Math.max(0, ...rows.map(([label]) => label.length))
+  return rows.map(([label, text]) => `  ${label.padEnd(width)}  ${text}`)
+}
+
+export function bytes(count: number): string {
+  const units = ['bytes', 'kB', 'MB', 'GB', 'TB']
+  let size = count
+  let unit = 0
+  while (size >= 1_000 && unit < units.length - 1) {
+    size /= 1_000
+    unit++
+  }
+  return `${unit === 0 ? size : size.toFixed(1)} ${units[unit]}`
+}

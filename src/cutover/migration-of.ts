@@ -1,0 +1,25 @@
+// Makes of checked options what the coordinator knows a migration by, with control connections of its own.
+import { controlConnection } from '../control/control-connection.js'
+import type { Migration } from '../control/migration.js'
+import type { CutoverEvents } from '../events.js'
+import type { Side } from '../phase/phases.js'
+import type { Gate } from '../pool/gate.js'
+import type { ResolvedOptions } from '../read-options.js'
+import { controlConfig, reachedBy } from './connections.js'
+
+/** Opens nothing yet; whoever calls it closes both control connections. */
+export function migrationOf(options: ResolvedOptions, events: CutoverEvents, gate: Gate): Migration {
+  const control = (side: Side) => controlConnection({ side, config: controlConfig(options, side) })
+  return {
+    name: options.name,
+    control: { old: control('old'), new: control('new') },
+    reachedBy: { old: reachedBy(options, 'old'), new: reachedBy(options, 'new') },
+    tables: options.tables,
+    mirror: options.mirror,
+    onDrainTimeout: options.onDrainTimeout,
+    attempts: options.attempts,
+    timings: options.timings,
+    events,
+    gate,
+  }
+}
