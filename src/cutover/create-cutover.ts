@@ -115,7 +115,7 @@ class LiveCutover extends CutoverEvents implements Cutover {
       epoch: this.#mode?.epoch ?? 0,
       side: core.side,
       route: core.state.kind,
-      waiting: core.line.queue.length,
+      waiting: core.line.length,
       heldMillis: core.heldMillis,
       inFlight: { old: core.pools.old.inFlight, new: core.pools.new.inFlight },
       source: {

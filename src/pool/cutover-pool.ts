@@ -81,7 +81,7 @@ class CutoverPool extends BasePool implements CoreView {
 
   /** Calls that wait: in both inner pools and in the facade's own line. */
   get waitingCount(): number {
-    return this.#sum((pool) => pool.inner.waitingCount) + this.#core.line.queue.length
+    return this.#sum((pool) => pool.inner.waitingCount) + this.#core.line.length
   }
 
   get expiredCount(): number {
@@ -122,7 +122,8 @@ class CutoverPool extends BasePool implements CoreView {
   set _idle(_: unknown) {}
 
   get _pendingQueue(): readonly unknown[] {
-    return [...this.#both((pool) => pool.inner._pendingQueue), ...this.#core.line.queue.entries()]
+    const { nested, queue } = this.#core.line
+    return [...this.#both((pool) => pool.inner._pendingQueue), ...nested.entries(), ...queue.entries()]
   }
   set _pendingQueue(_: unknown) {}
 

@@ -1,7 +1,7 @@
 // Waits until nothing of this process runs on the side being left, without deadlocking on work inside a lease.
 import type { Acquisition, HoldQueue } from './hold-queue.js'
 import type { NestedTurns } from './nested-turns.js'
-import { isBusy } from './pg-internals.js'
+import { isBusy, waitsForReader } from './pg-internals.js'
 import type { SidePool } from './side-pool.js'
 
 // Failed connects and clients that were released with a statement on the wire emit nothing, hence a slow look as well.
@@ -57,13 +57,19 @@ export function drainPool(view: DrainView, deadlineMillis: number): Promise<Drai
 function looksStuck({ pool, queue, turns }: DrainView): boolean {
   if (queue.length === 0) return false
   const now = performance.now()
-  return pool.leased().every((client) => !isBusy(client) && now - turns.heardAt(client) >= SILENT_MILLIS)
+  const leased = pool.leased()
+  return (
+    leased.length > 0 &&
+    leased.every(
+      (client) => (!isBusy(client) || waitsForReader(client)) && now - turns.heardAt(client) >= SILENT_MILLIS,
+    )
+  )
 }
 
-/** Admits held `pool.query` calls only: each `connect` opens a further lease with nested calls of its own. */
+/** Not every `connect` is admitted: each opens a further lease with nested calls of its own, and so on for ever. */
 function admitOldest(view: DrainView, batch: number): number {
   for (let admitted = 0; admitted < batch && view.pool.hasSlot; admitted++) {
-    const entry = view.queue.oldest('query')
+    const entry = view.queue.oldestPerhapsNested()
     if (!entry) break
     view.admit(entry)
   }

@@ -1,19 +1,24 @@
 // The facade's own queue of acquisitions, so that nothing that is held is ever stuck inside pg-pool.
 import type { AsyncResource } from 'node:async_hooks'
-import type { AcquireCallback } from './pg-internals.js'
+import type { AcquireCallback, InnerClient } from './pg-internals.js'
 
 /** One call that waits for a client. It becomes one callback, called once. */
 export interface Acquisition {
   readonly callback: AcquireCallback
-  /** `pool.query` gives its client back by itself; a `connect` may need more clients before it does. */
-  readonly kind: 'query' | 'connect'
+  /**
+   * Whether a lease may be waiting for this call without our knowing. True of every `pool.query`, which gives its client
+   * back by itself; of a `connect`, which may need more clients before it does, only if it is old or of unknown descent.
+   */
+  readonly perhapsNested: boolean
   /** Runs the callback in the caller's async context. */
   readonly resource: AsyncResource
   readonly queuedAt: number
   /** On the pool's clock; Infinity without `connectionTimeoutMillis`. */
   readonly due: number
-  /** Taken out: started, expired or rejected. Makes these exclusive. */
-  out: boolean
+  /** The lease that asked for it, null if there is none; undefined if that is not known. */
+  within: InnerClient | null | undefined
+  /** Where it waits. Undefined once it was started, expired or rejected, which makes these exclusive. */
+  queue: HoldQueue | undefined
   previous: Acquisition | undefined
   next: Acquisition | undefined
 }
@@ -25,7 +30,7 @@ export class HoldQueue {
   length = 0
 
   append(entry: Acquisition): void {
-    entry.out = false
+    entry.queue = this
     entry.previous = this.tail
     entry.next = undefined
     if (this.tail) this.tail.next = entry
@@ -36,7 +41,7 @@ export class HoldQueue {
 
   /** For a re-run: it was here before everything that waits now. */
   prepend(entry: Acquisition): void {
-    entry.out = false
+    entry.queue = this
     entry.previous = undefined
     entry.next = this.head
     if (this.head) this.head.previous = entry
@@ -45,10 +50,9 @@ export class HoldQueue {
     this.length++
   }
 
-  /** True if the entry was still in; only then may the caller use it up. */
-  take(entry: Acquisition): boolean {
-    if (entry.out) return false
-    entry.out = true
+  remove(entry: Acquisition): void {
+    if (entry.queue !== this) return
+    entry.queue = undefined
     if (entry.previous) entry.previous.next = entry.next
     else this.head = entry.next
     if (entry.next) entry.next.previous = entry.previous
@@ -56,7 +60,6 @@ export class HoldQueue {
     entry.previous = undefined
     entry.next = undefined
     this.length--
-    return true
   }
 
   /** A copy, oldest first. */
@@ -66,10 +69,10 @@ export class HoldQueue {
     return all
   }
 
-  /** The oldest entry of a kind, or undefined. */
-  oldest(kind: Acquisition['kind']): Acquisition | undefined {
+  /** The oldest entry that a lease may be waiting for, or undefined. */
+  oldestPerhapsNested(): Acquisition | undefined {
     let entry = this.head
-    while (entry && entry.kind !== kind) entry = entry.next
+    while (entry && !entry.perhapsNested) entry = entry.next
     return entry
   }
 }

@@ -5,48 +5,80 @@ import type { InnerClient } from './pg-internals.js'
 // reach every await chain that data layers were seen to have; setImmediate would take other sockets' calls for nested.
 const ROUNDS = 8
 
+interface Watched {
+  heardAt: number
+  stop(): void
+}
+
 /** Listens on the sockets of leased clients: what runs in the turn of a lease's data belongs to that lease. */
 export class NestedTurns {
   #turn: InnerClient | undefined
-  readonly #marks = new Map<InnerClient, () => void>()
-  readonly #heardAt = new Map<InnerClient, number>()
+  /** The client of this turn was handed out in the turn of another lease's data, whose work still goes on in it. */
+  #shared = false
+  readonly #watched = new Map<InnerClient, Watched>()
+  /**
+   * The lease that asked for a client, or null where it is known that none did. What runs in the turn of a client's
+   * data goes on in that lease's name after the client was given back, as after a `pool.query` in a transaction.
+   */
+  readonly #outer = new Map<InnerClient, InnerClient | null>()
 
-  /** The leased client in whose turn the process is now. */
-  get current(): InnerClient | undefined {
-    return this.#turn
+  /** The lease whose work runs now: one of those that are out, `perhaps` one that is not known, or undefined. */
+  current(out: readonly InnerClient[]): InnerClient | 'perhaps' | undefined {
+    const seen = new Set<InnerClient>()
+    for (let client: InnerClient | null | undefined = this.#turn; client && !seen.has(client);) {
+      const shared = this.#shared && client === this.#turn
+      if (out.includes(client) && !shared) return client
+      seen.add(client)
+      client = this.#outer.get(client)
+      // It was already out when the hold began, so that nobody saw who had asked for it.
+      if (client === undefined) return 'perhaps'
+    }
+    return undefined
   }
 
   /** When a marked client last received anything. */
   heardAt(client: InnerClient): number {
-    return this.#heardAt.get(client) ?? 0
+    return this.#watched.get(client)?.heardAt ?? 0
   }
 
   /** Begins to watch a client; its present turn counts if it was handed out in it. */
   mark(client: InnerClient): void {
+    // A client that is connecting may still change its socket for an encrypted one; it is marked when handed out.
+    if (this.#watched.has(client) || client._connected === false) return
     const stream = client.connection?.stream
-    if (stream === undefined || this.#marks.has(client)) return
-    const enter = (): void => this.#enter(client)
+    if (stream === undefined) return
+    const enter = (): void => this.#enter(client, false)
     stream.prependListener('data', enter)
-    this.#marks.set(client, enter)
-    this.#heardAt.set(client, performance.now())
+    this.#watched.set(client, {
+      heardAt: performance.now(),
+      stop: () => stream.removeListener('data', enter),
+    })
   }
 
   /** The turn in which a client is handed to its caller is that caller's turn. */
   handedOut(client: InnerClient): void {
     this.mark(client)
-    this.#enter(client)
+    this.#outer.delete(client)
+    this.#enter(client, this.#turn !== undefined)
+  }
+
+  /** Notes which lease asked for a client that has just been handed out. */
+  within(client: InnerClient, outer: InnerClient | null): void {
+    this.#outer.set(client, outer)
   }
 
   unmarkAll(): void {
-    for (const [client, enter] of this.#marks) client.connection?.stream.removeListener('data', enter)
-    this.#marks.clear()
-    this.#heardAt.clear()
+    for (const watched of this.#watched.values()) watched.stop()
+    this.#watched.clear()
+    this.#outer.clear()
     this.#turn = undefined
   }
 
-  #enter(client: InnerClient): void {
+  #enter(client: InnerClient, shared: boolean): void {
     this.#turn = client
-    this.#heardAt.set(client, performance.now())
+    this.#shared = shared
+    const watched = this.#watched.get(client)
+    if (watched) watched.heardAt = performance.now()
     let rounds = ROUNDS
     const step = (): void => {
       if (--rounds > 0) queueMicrotask(() => process.nextTick(step))

@@ -8,6 +8,15 @@ export type AcquireCallback = (
   release: (error?: Error | boolean) => void,
 ) => void
 
+/** What runs on a client: pg's own query, or a Submittable such as a cursor. */
+interface ActiveQuery {
+  readonly text?: string
+  /** Of pg-cursor: `idle` between two reads. */
+  readonly state?: string
+  /** Of pg-query-stream. */
+  readonly cursor?: { readonly state?: string }
+}
+
 /** A pool's client with the fields that tell whether it is at work. */
 export interface InnerClient extends Omit<pg.PoolClient, 'connection'> {
   readonly processID: number | null
@@ -15,7 +24,7 @@ export interface InnerClient extends Omit<pg.PoolClient, 'connection'> {
   readonly connection?: EventEmitter & { readonly stream: EventEmitter }
   readonly _connected?: boolean
   readonly readyForQuery?: boolean
-  readonly _activeQuery: { readonly text?: string } | null | undefined
+  readonly _activeQuery: ActiveQuery | null | undefined
   readonly _queryQueue: readonly unknown[]
   readonly _sentQueryQueue?: readonly unknown[]
 }
@@ -55,3 +64,7 @@ export const isBusy = (client: InnerClient): boolean =>
   (client._activeQuery ?? undefined) !== undefined ||
   client._queryQueue.length > 0 ||
   (client._sentQueryQueue?.length ?? 0) > 0
+
+/** Whether a cursor is open on this client and the server has nothing to do until its caller reads on. */
+export const waitsForReader = ({ _activeQuery: active }: InnerClient): boolean =>
+  (active?.cursor ?? active)?.state === 'idle'

@@ -1,6 +1,6 @@
 // Decides for each call of a gated route whether it starts at once, waits, or fails.
 import type { Side } from '../phase/phases.js'
-import { phaseUnknown, poolEnded, type CoreState } from './core-state.js'
+import { isGated, phaseUnknown, poolEnded, type CoreState } from './core-state.js'
 import { readFence } from './fence-error.js'
 import type { Acquisition } from './hold-queue.js'
 import type { NestedTurns } from './nested-turns.js'
@@ -34,24 +34,24 @@ export class PoolAdmission implements Admission, RerunAdmission {
     return this.#pool.inner
   }
 
-  acquire(callback: AcquireCallback, kind: Acquisition['kind']): void {
-    const { state, line } = this.#view
-    if (state.kind === 'direct') return this.inner.connect(callback)
-    if (state.kind === 'ended' || state.kind === 'refusing') {
-      const error = state.kind === 'ended' ? poolEnded() : phaseUnknown()
-      process.nextTick(() => callback(error, undefined, () => {}))
-      return
-    }
-    const entry = line.append(callback, kind, this.inner.options.connectionTimeoutMillis)
-    if (this.#mayStart(entry)) line.start(entry, this.#pool)
+  acquire(callback: AcquireCallback, kind: 'query' | 'connect'): Acquisition {
+    const { state, line, turns } = this.#view
+    const pool = this.#pool
+    // Asked for in the turn of a client that is still out: whoever has that client may wait for this call.
+    const lease = state.kind === 'held' && !state.shut ? turns.current(pool.leased()) : undefined
+    const perhapsNested = kind === 'query' || state.kind !== 'held' || lease === 'perhaps'
+    const within = typeof lease === 'object' ? lease : undefined
+    const entry = line.entry(callback, { perhapsNested, within }, pool.inner.options.connectionTimeoutMillis)
+    if (!isGated(state)) this.#passBy(entry)
+    else if (pool.hasSlot && (within ?? (line.isMoving && line.length === 0))) line.start(entry, pool)
+    else line.append(entry)
+    return entry
   }
 
-  acquireFirst(callback: AcquireCallback): void {
-    this.acquire(callback, 'query')
-    const { line } = this.#view
-    const entry = line.queue.tail
-    if (entry?.callback === callback && line.queue.take(entry)) line.queue.prepend(entry)
-    line.watch()
+  acquireAgain(first: Acquisition, callback: AcquireCallback): void {
+    const entry = { ...first, callback }
+    if (isGated(this.#view.state)) this.#view.line.prepend(entry)
+    else this.#passBy(entry)
   }
 
   rerunnable(text: unknown, values: unknown): ((callback: AcquireCallback) => void) | undefined {
@@ -72,16 +72,11 @@ export class PoolAdmission implements Admission, RerunAdmission {
     return this.#view.pools[this.#view.side]
   }
 
-  #mayStart(entry: Acquisition): boolean {
+  /** For a call that began in a gated route and comes back in one without a line. */
+  #passBy(entry: Acquisition): void {
     const { state, line } = this.#view
-    if (state.kind === 'held') return !state.shut && this.#isNested()
-    return line.queue.head === entry && line.isMoving && this.#pool.hasSlot
-  }
-
-  /** Asked for in the turn of a client that is still out: whoever has that client may wait for this call. */
-  #isNested(): boolean {
-    const client = this.#view.turns.current
-    return client !== undefined && this.#pool.leased().includes(client)
+    if (state.kind === 'direct') line.start(entry, this.#pool)
+    else line.fail(entry, state.kind === 'ended' ? poolEnded() : phaseUnknown())
   }
 }
 

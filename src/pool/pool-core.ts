@@ -41,10 +41,13 @@ export class PoolCore implements Gate, AdmissionView {
       })
     this.pools = { old: make('old'), new: make('new') }
     this.#direct = { old: new DirectRoute(this.pools.old.inner), new: new DirectRoute(this.pools.new.inner) }
-    this.line = new WaitingLine(
-      () => this.#goal(),
-      () => this.#settle(),
-    )
+    this.line = new WaitingLine({
+      goal: () => this.#goal(),
+      emptied: () => this.#settle(),
+      handedOut: (client, within) => {
+        if (this.#isDraining) this.turns.within(client, within)
+      },
+    })
     // The first state is gated too: calls that came before any phase are let through as clients come back.
     this.#listen(true)
   }
@@ -126,7 +129,10 @@ export class PoolCore implements Gate, AdmissionView {
         pool,
         queue: this.line.queue,
         turns: this.turns,
-        admit: (entry) => this.line.start(entry, pool, (client) => this.turns.within(client, null)),
+        admit: (entry) => {
+          entry.within = null
+          this.line.start(entry, pool)
+        },
         isCurrent: () => generation === this.#generation,
       },
       deadlineMillis,
@@ -155,7 +161,7 @@ export class PoolCore implements Gate, AdmissionView {
   release(side: Side): ReleaseReport {
     const state = this.#state
     const now = performance.now()
-    const held = state.kind === 'held' ? this.line.queue.length : 0
+    const held = state.kind === 'held' ? this.line.length : 0
     const oldest = held > 0 ? this.line.queue.head : undefined
     const report: ReleaseReport = {
       held,
@@ -218,16 +224,24 @@ export class PoolCore implements Gate, AdmissionView {
   }
 
   readonly #acquired = (client: InnerClient): void => {
-    if (this.#state.kind === 'held' && !this.#state.shut) this.turns.handedOut(client)
+    if (this.#isDraining) this.turns.handedOut(client)
+  }
+
+  get #isDraining(): boolean {
+    return this.#state.kind === 'held' && !this.#state.shut
   }
 
   #goal(): LineGoal | undefined {
     const state = this.#state
-    if (state.kind !== 'armed' && state.kind !== 'releasing') return undefined
-    const pool = this.pools[state.side]
+    if (state.kind !== 'armed' && state.kind !== 'releasing' && !this.#isDraining) return undefined
+    const pool = this.pools[this.side]
     // With a timeout, pg-pool would give each call its time once more, so those wait here for a slot.
     const endless = !pool.inner.options.connectionTimeoutMillis
-    return { pool, overflow: state.kind === 'releasing' && endless && (state.last?.out ?? true) }
+    return {
+      pool,
+      nestedOnly: this.#isDraining,
+      overflow: state.kind === 'releasing' && endless && state.last?.queue === undefined,
+    }
   }
 
   #settle(): void {

@@ -1,14 +1,15 @@
 // Runs one plain statement of `pool.query` again on the new writer when it met the fence, and only then.
-import type { Admission } from './route.js'
+import type { Acquisition } from './hold-queue.js'
 import type { AcquireCallback, InnerClient } from './pg-internals.js'
 
 type Listener = (error: Error) => void
 type Answer = (error: Error | undefined, result?: unknown) => void
 type Release = (error?: Error | boolean) => void
 
-export interface RerunAdmission extends Pick<Admission, 'acquire'> {
-  /** Puts a call in front of everything that waits. */
-  acquireFirst(callback: AcquireCallback): void
+export interface RerunAdmission {
+  acquire(callback: AcquireCallback, kind: 'query'): Acquisition
+  /** Asks once more, in front of everything that waits, with the caller's context and what is left of its time. */
+  acquireAgain(first: Acquisition, callback: AcquireCallback): void
   /** Whether this error is the fence of this migration. */
   isOurFence(error: unknown): boolean
 }
@@ -23,6 +24,7 @@ export class RerunnableClient {
   #client: InnerClient | undefined
   #release: Release | undefined
   #listener: Listener | undefined
+  #first: Acquisition | undefined
   #reran = false
 
   constructor(admission: RerunAdmission) {
@@ -31,7 +33,7 @@ export class RerunnableClient {
 
   /** The `connect` that pg-pool's `query` calls. */
   acquire(callback: AcquireCallback): void {
-    this.#admission.acquire((error, client, release) => {
+    this.#first = this.#admission.acquire((error, client, release) => {
       if (error || !client) return callback(error, undefined, release)
       this.#adopt(client, release)
       callback(undefined, this as unknown as InnerClient, release)
@@ -90,11 +92,13 @@ export class RerunnableClient {
   }
 
   #again(from: InnerClient, text: string, values: unknown[] | undefined, answer: Answer): void {
+    const first = this.#first
+    if (first === undefined) return
     this.#reran = true
     const listener = this.#listener
     if (listener) from.removeListener('error', listener)
     this.release()
-    this.#admission.acquireFirst((error, client, release) => {
+    this.#admission.acquireAgain(first, (error, client, release) => {
       if (error || !client) return answer(error)
       this.#adopt(client, release)
       if (listener) client.once('error', listener)

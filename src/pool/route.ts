@@ -31,7 +31,7 @@ export class DirectRoute implements Route {
 
 /** How a gated route gets at clients. */
 export interface Admission {
-  acquire(callback: AcquireCallback, kind: 'query' | 'connect'): void
+  acquire(callback: AcquireCallback, kind: 'query' | 'connect'): unknown
   /** What pg-pool's own `query` needs of the pool it runs in. */
   readonly inner: InnerPool
   /** The stand-in for a client that may run the statement once more, or undefined where that is not allowed. */
@@ -54,7 +54,7 @@ export class GatedRoute implements Route {
     const { log, Promise } = admission.inner
     const connect =
       admission.rerunnable(text, values) ??
-      ((acquired: AcquireCallback): void => admission.acquire(acquired, 'query'))
+      ((acquired: AcquireCallback): void => void admission.acquire(acquired, 'query'))
     return poolPrototype.query.call({ connect, log, Promise }, text, values, callback)
   }
 

@@ -1,7 +1,7 @@
 // Lets queued calls have their clients: in order, within free slots, in short slices, and each within its own timeout.
 import { AsyncResource } from 'node:async_hooks'
 import { HoldQueue, type Acquisition } from './hold-queue.js'
-import type { AcquireCallback } from './pg-internals.js'
+import type { AcquireCallback, InnerClient } from './pg-internals.js'
 import { PoolClock } from './pool-clock.js'
 import type { SidePool } from './side-pool.js'
 
@@ -11,66 +11,92 @@ const SLICE_MILLIS = 2
 /** What the line may do now: wait, or move to a pool. */
 export interface LineGoal {
   readonly pool: SidePool
+  /** True while draining: only what leases wait for may move. */
+  readonly nestedOnly: boolean
   /** True once calls may be handed to pg-pool's own queue, slot or no slot. */
   readonly overflow: boolean
 }
 
+export interface LineHooks {
+  /** Asked before each call is started; undefined while nothing may move. */
+  goal(): LineGoal | undefined
+  /** Nothing waits any more. */
+  emptied(): void
+  /** A client is about to be given to a call of known descent. */
+  handedOut(client: InnerClient, within: InnerClient | null): void
+}
+
 export class WaitingLine {
   readonly queue = new HoldQueue()
+  /** Calls from inside leases that found no free slot while draining. */
+  readonly nested = new HoldQueue()
   readonly clock = new PoolClock()
-  readonly #goal: () => LineGoal | undefined
-  readonly #emptied: () => void
+  readonly #hooks: LineHooks
   #pumping = false
   #sliceEnd = 0
+  #sliceAsked = false
   #expiry: NodeJS.Timeout | undefined
   // A held call must not be dropped because nothing else keeps the process alive.
   #keepAlive: NodeJS.Timeout | undefined
 
-  /** `goal` is asked before each call is started; undefined while nothing may move. */
-  constructor(goal: () => LineGoal | undefined, emptied: () => void) {
-    this.#goal = goal
-    this.#emptied = emptied
+  constructor(hooks: LineHooks) {
+    this.#hooks = hooks
   }
 
-  /** Whether calls may be started at all now. */
+  get length(): number {
+    return this.queue.length + this.nested.length
+  }
+
+  /** Whether calls may be started in turn now. */
   get isMoving(): boolean {
-    return this.#goal() !== undefined
+    return this.#hooks.goal()?.nestedOnly === false
   }
 
-  /** Queues a call. The error of an expired one is pg-pool's own. */
-  append(
+  /** A call that is not in the line yet. The error of one that expires there is pg-pool's own. */
+  entry(
     callback: AcquireCallback,
-    kind: Acquisition['kind'],
+    given: Pick<Acquisition, 'perhapsNested' | 'within'>,
     timeoutMillis: number | undefined,
   ): Acquisition {
-    const entry: Acquisition = {
+    return {
+      ...given,
       callback,
-      kind,
       resource: new AsyncResource('pg-cutover.acquire'),
       queuedAt: performance.now(),
       due: timeoutMillis ? this.clock.now() + timeoutMillis : Infinity,
-      out: false,
+      queue: undefined,
       previous: undefined,
       next: undefined,
     }
-    this.queue.append(entry)
+  }
+
+  append(entry: Acquisition): void {
+    const queue = entry.within ? this.nested : this.queue
+    queue.append(entry)
     this.watch()
-    return entry
+  }
+
+  /** Lets a call that was started before wait once more, in front of all, with what is left of its time. */
+  prepend(entry: Acquisition): void {
+    this.queue.prepend(entry)
+    this.pumpSoon()
   }
 
   /** Starts one call on a pool, at once. */
   start(entry: Acquisition, pool: SidePool): void {
-    if (!this.queue.take(entry)) return
+    entry.queue?.remove(entry)
     pool.inner.connect((error, client, release) => {
       // A failed connect emits nothing that would move the line on.
       if (error) this.pumpSoon()
+      if (client && entry.within !== undefined) this.#hooks.handedOut(client, entry.within)
       entry.resource.runInAsyncScope(entry.callback, undefined, error, client, release)
     })
   }
 
   /** Fails everything that waits, each in its own turn. */
   reject(reason: () => Error): void {
-    for (let entry = this.queue.head; entry; entry = this.queue.head) this.#fail(entry, reason())
+    for (const queue of [this.nested, this.queue])
+      for (let entry = queue.head; entry; entry = queue.head) this.fail(entry, reason())
     this.watch()
   }
 
@@ -79,40 +105,40 @@ export class WaitingLine {
     if (this.#pumping) return
     this.#pumping = true
     try {
-      for (let entry = this.queue.head; entry; entry = this.queue.head) {
-        const goal = this.#goal()
-        if (!goal || (!goal.overflow && !goal.pool.hasSlot)) break
+      for (let next = this.#next(); next; next = this.#next()) {
         if (!this.#withinSlice()) {
-          setImmediate(() => this.pump())
+          // One is enough, however often it is asked for in a turn.
+          if (!this.#sliceAsked) setImmediate(() => this.#pumpNextSlice())
+          this.#sliceAsked = true
           break
         }
-        this.start(entry, goal.pool)
+        this.start(next.entry, next.pool)
       }
     } finally {
       this.#pumping = false
     }
     this.watch()
-    if (this.queue.length === 0) this.#emptied()
+    if (this.length === 0) this.#hooks.emptied()
   }
 
   /** For events of pg-pool that come before the change they tell of. */
   readonly pumpSoon = (): void => {
-    if (this.queue.length > 0 || this.#goal()) process.nextTick(() => this.pump())
+    if (this.length > 0 || this.isMoving) process.nextTick(() => this.pump())
   }
 
   /** Sets the timers that the line needs now; call it after a change of route. */
   watch(): void {
     clearTimeout(this.#expiry)
     this.#expiry = undefined
-    const { head } = this.queue
-    if (!head) {
+    if (this.length === 0) {
       clearInterval(this.#keepAlive)
       this.#keepAlive = undefined
       return
     }
     this.#keepAlive ??= setInterval(() => {}, 2 ** 30)
     // The same timeout for all, so the head is the first that is due. During a hold the clock stands still.
-    if (head.due !== Infinity && this.#goal()) {
+    const { head } = this.queue
+    if (head && head.due !== Infinity && this.isMoving) {
       const left = Math.max(0, head.due - this.clock.now())
       this.#expiry = setTimeout(() => this.#expire(), left)
     }
@@ -121,17 +147,34 @@ export class WaitingLine {
   #expire(): void {
     const now = this.clock.now()
     for (let entry = this.queue.head; entry && entry.due <= now; entry = this.queue.head) {
-      this.#fail(entry, new Error('timeout exceeded when trying to connect'))
+      this.fail(entry, new Error('timeout exceeded when trying to connect'))
     }
     this.watch()
-    if (this.queue.length === 0) this.#emptied()
+    if (this.length === 0) this.#hooks.emptied()
   }
 
-  #fail(entry: Acquisition, error: Error): void {
-    if (!this.queue.take(entry)) return
+  /** Gives one call up, in a turn of its own. */
+  fail(entry: Acquisition, error: Error): void {
+    entry.queue?.remove(entry)
     process.nextTick(() =>
       entry.resource.runInAsyncScope(entry.callback, undefined, error, undefined, () => {}),
     )
+  }
+
+  /** The call that may be started now, and where. */
+  #next(): { readonly entry: Acquisition; readonly pool: SidePool } | undefined {
+    const goal = this.#hooks.goal()
+    if (!goal) return undefined
+    const { pool, nestedOnly, overflow } = goal
+    const nested = this.nested.head
+    const entry = nested ?? (nestedOnly ? undefined : this.queue.head)
+    const regardless = overflow || (nested !== undefined && !nestedOnly)
+    return entry && (regardless || pool.hasSlot) ? { entry, pool } : undefined
+  }
+
+  #pumpNextSlice(): void {
+    this.#sliceAsked = false
+    this.pump()
   }
 
   #withinSlice(): boolean {
