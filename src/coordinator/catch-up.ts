@@ -26,16 +26,23 @@ const lookQuery = (a: Attempt): string => `
            (select count(*)::int from pg_prepared_xacts where database = current_database()) end as prepared
     from (select coalesce((select epoch >= $1::bigint from cutover.${quoteIdent(sentinelTable(a.m.name, a.from))}), false)) as s(seen)`
 
+function lookValues(a: Attempt, epoch: number): unknown[] {
+  const leaves = a.scope.filter(({ kind }) => kind === 'r')
+  return [
+    epoch,
+    leaves.map(({ schema }) => schema),
+    leaves.map(({ name }) => name),
+    streamName(a.m.name, a.from),
+  ]
+}
+
 const APPLY_ERRORS = `coalesce((select t.apply_error_count from pg_stat_subscription_stats t join pg_subscription u on u.oid = t.subid
            where u.subname = $4 and u.subdbid = (select oid from pg_database where datname = current_database())), 0)::int`
 
-/** The errors so far, so that the look inside the pause sees whether there are new ones. */
-export async function readApplyErrors(a: Attempt): Promise<number> {
-  const [row] = await a.opening.run<{ errors: number }>(
-    `select ${APPLY_ERRORS.replaceAll('$4', '$1')} as errors`,
-    [streamName(a.m.name, a.from)],
-  )
-  return row?.errors ?? 0
+/** Before the pause: notes the apply errors so far, and has the backend read what the look in the pause will need. */
+export async function warmCatchUp(a: Attempt): Promise<void> {
+  const [look] = await a.opening.run<Look & Record<string, unknown>>(lookQuery(a), lookValues(a, 0))
+  a.applyErrors = look?.applyErrors ?? 0
 }
 
 export async function catchUp(a: Attempt, deadline: number): Promise<void> {
@@ -43,14 +50,8 @@ export async function catchUp(a: Attempt, deadline: number): Promise<void> {
   // Sequences travel outside the stream, and the fence has stopped them too, since nobody inserts.
   const sequences = checkSequences(a.m, a.from)
   sequences.catch(() => {})
-  const leaves = a.scope.filter(({ kind }) => kind === 'r')
   const query = lookQuery(a)
-  const values = [
-    a.epoch,
-    leaves.map(({ schema }) => schema),
-    leaves.map(({ name }) => name),
-    streamName(a.m.name, a.from),
-  ]
+  const values = lookValues(a, a.epoch)
   for (;;) {
     assertHeld(a, 'catch-up')
     const [look] = await a.opening.run<Look & Record<string, unknown>>(query, values)

@@ -99,9 +99,9 @@ export async function ensureNextTriggers(
 
 /**
  * Takes away triggers of epochs that this writer has been opened with: they let everything pass, at some microseconds a
- * statement. At leisure; whatever cannot be locked now is tried again next time.
+ * statement. What cannot be locked at once is left for the next time.
  */
-export async function removeLiftedTriggers(m: Migration, side: Side, deadline: number): Promise<void> {
+export async function removeLiftedTriggers(m: Migration, side: Side): Promise<void> {
   const control = m.control[side]
   const lifted = await control.run<{
     oid: string
@@ -121,18 +121,22 @@ export async function removeLiftedTriggers(m: Migration, side: Side, deadline: n
     const table: ScopedTable = { oid: Number(oid), schema, name, kind: 'r' }
     const guard = `perform from cutover.side where name = ${quoteLiteral(m.name)} and status = 'writer'
       and opened >= ${epoch} for update`
-    const alter = `alter table only ${tableName(table)} disable trigger ${quoteIdent(trigger)};`
     const drop = `drop trigger if exists ${quoteIdent(trigger)} on ${tableName(table)};`
-    // Dropping makes readers queue too, so it is tried once and given up fast; disabling concerns writers alone.
-    try {
-      await control.run(unit({ table, guard, act: drop }, 20))
-      continue
-    } catch (error) {
-      // The side was left meanwhile: its triggers stay for ever.
-      if (isGuardFailure(error)) return
-      if (!isLockFailure(error)) throw error
+    const alter = `alter table only ${tableName(table)} disable trigger ${quoteIdent(trigger)};`
+    // Dropping makes readers queue too, so it is given up fast; disabling concerns writers alone.
+    for (const [act, lockMillis] of [
+      [drop, 20],
+      [alter, LOCK_MILLIS],
+    ] as const) {
+      try {
+        await control.run(unit({ table, guard, act }, lockMillis))
+        break
+      } catch (error) {
+        // The side was left meanwhile: its triggers stay for ever.
+        if (isGuardFailure(error)) return
+        if (!isLockFailure(error)) throw error
+      }
     }
-    await persist(control, deadline, { table, guard, act: alter })
   }
 }
 

@@ -67,6 +67,26 @@ export async function readYield(run: Run, fenceTimeoutMillis: number): Promise<b
   }
 }
 
+/**
+ * Has the backend of the fence read what the fence will look at: a fresh one spends most of its time on its catalog caches,
+ * and would do so in the pause.
+ */
+export async function warmFence(a: Attempt): Promise<void> {
+  const { m, from, scope } = a
+  await a.left.run(`select oid from (${scopeSql(m.tables)}) s`)
+  await a.left.run(`select count(*) from pg_trigger where tgname = $1 and tgrelid = any ($2::oid[])`, [
+    fenceTrigger(m.name, a.epoch),
+    scope.map(({ oid }) => oid),
+  ])
+  if (scope.length > 0)
+    await a.left.run(
+      `explain select 1 from ${scope.map((table, index) => `only ${tableName(table)} t${index}`).join(', ')}`,
+    )
+  if (m.mirror === 'replication')
+    await a.left.run(`select from pg_get_publication_tables($1)`, [streamName(m.name, from)])
+  await a.left.run(`explain update cutover.side set epoch = 0, status = 'fenced' where name = $1`, [m.name])
+}
+
 /** The text of the unit; exported for the tests that break it. */
 export function fenceUnit(plan: FencePlan): string {
   const { m, from, epoch, scope } = plan

@@ -8,9 +8,9 @@ import type { ScopedTable } from '../mirror/scope.js'
 import { presetSequences } from '../mirror/sequences.js'
 import type { Attempt } from './attempt.js'
 import { refuseErrors } from './begin-mirror.js'
-import { readApplyErrors } from './catch-up.js'
+import { warmCatchUp } from './catch-up.js'
 import { ensureNextTriggers, ensureStandingTriggers, removeLiftedTriggers } from './fence-triggers.js'
-import { readYield } from './fence.js'
+import { readYield, warmFence } from './fence.js'
 import { assertNoOldWork } from './old-work.js'
 import { preflight } from './preflight.js'
 
@@ -33,10 +33,13 @@ export async function prepare(a: Attempt, deadline: number): Promise<void> {
     )
   }
   refuseErrors(m, await preflight(m, from, 'cutover'))
-  a.progress('prepare', 'triggers')
+  a.progress('prepare', 'old transactions')
   a.scope = await readScope(m.control[from].run, m.tables)
+  // Before the triggers too, which would only say that a lock was not to be had.
+  await assertNoOldWork(m.control[from], a.scope, deadline)
+  a.progress('prepare', 'triggers')
   await ensureStandingTriggers(m, to, deadline)
-  await removeLiftedTriggers(m, from, deadline)
+  await removeLiftedTriggers(m, from)
   await ensureNextTriggers(m, from, a.epoch, a.scope, deadline)
   if (m.mirror === 'replication') await prepareWayBack(a)
   a.mayYield = await readYield(a.left.run, m.timings.fenceTimeoutMillis)
@@ -44,7 +47,12 @@ export async function prepare(a: Attempt, deadline: number): Promise<void> {
   await assertNoOldWork(m.control[from], a.scope, deadline)
   a.progress('prepare', 'warm pools')
   // The connections of the ways out are opened now, so that a way out costs one round trip.
-  await Promise.all([a.opening.run('select'), a.rescue[from].run('select'), a.rescue[to].run('select')])
+  await Promise.all([
+    warmFence(a),
+    a.opening.run('select'),
+    a.rescue[from].run('select'),
+    a.rescue[to].run('select'),
+  ])
   assertGoesOn(a)
   await m.gate.arm()
   assertGoesOn(a)
@@ -64,7 +72,7 @@ async function prepareWayBack(a: Attempt): Promise<void> {
   await createReverse(m, to)
   a.progress('prepare', 'sequences')
   await presetSequences(m, from)
-  a.applyErrors = await readApplyErrors(a)
+  await warmCatchUp(a)
 }
 
 // A step that ran into its deadline goes on behind the loop's back and must not arm a process that was let go.

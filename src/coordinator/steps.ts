@@ -185,5 +185,5 @@ async function reverse(a: Attempt, deadline: number): Promise<void> {
   }
   a.progress('reverse', 'forgotten connections')
   await leaveNobodyBehind(a)
-  await removeLiftedTriggers(a.m, a.to, deadline)
+  await removeLiftedTriggers(a.m, a.to)
 }

@@ -23,11 +23,11 @@ const m = migrationOver(order.name, order, {
   timings: { holdTimeoutMillis: 2_000, fenceTimeoutMillis: 700, prepareTimeoutMillis: 5_000 },
 })
 
-let going = true
-process.once('SIGTERM', () => (going = false))
+const stop = new AbortController()
+process.once('SIGTERM', () => stop.abort())
 
 console.log('begun')
-while (going) {
+while (!stop.signal.aborted) {
   try {
     const rows = await Promise.all([readSide(m.control.old, m.name), readSide(m.control.new, m.name)])
     const writer = rows.find((row) => row?.status === 'writer')

@@ -65,7 +65,7 @@ export async function protocolFixture(options: ProtocolOptions): Promise<Protoco
     for (const side of ['old', 'new'] as const) await m.control[side].run(text)
   }
   const role = `app_${databases.name}`
-  await both(`create role ${role} login password 'app'; ${options.schema}
+  await both(`create role ${role} login password 'app'; ${options.schema};
     grant usage, create on schema public to ${role}; grant all on all tables in schema public to ${role}`)
   await ensureRows(m, 'old', 'old')
   return {
@@ -77,6 +77,8 @@ export async function protocolFixture(options: ProtocolOptions): Promise<Protoco
       url.username = role
       url.password = 'app'
       const client = new pg.Client({ connectionString: url.href, application_name: 'app', ...config })
+      // Some tests have it killed.
+      client.on('error', () => {})
       await client.connect()
       clients.push(client)
       return client
