@@ -109,9 +109,11 @@ async function runStep(
   try {
     await withDeadline(step, step.run(a, deadline), deadline)
     tell('done')
-  } catch (error) {
-    tell('failed', error instanceof Error ? error.message : 'unknown')
-    throw error
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : 'unknown'
+    tell('failed', reason)
+    if (isCutoverError(cause)) throw cause
+    throw new CutoverError(step.late, `the step "${step.name}" failed: ${reason}`, { cause })
   } finally {
     millis[step.name] = performance.now() - began
   }

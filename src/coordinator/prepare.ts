@@ -12,6 +12,7 @@ import { warmCatchUp } from './catch-up.js'
 import { ensureNextTriggers, ensureStandingTriggers, removeLiftedTriggers } from './fence-triggers.js'
 import { readYield, warmFence } from './fence.js'
 import { assertNoOldWork } from './old-work.js'
+import { probeMirror } from './probe.js'
 import { preflight } from './preflight.js'
 
 export async function prepare(a: Attempt, deadline: number): Promise<void> {
@@ -45,6 +46,10 @@ export async function prepare(a: Attempt, deadline: number): Promise<void> {
   a.mayYield = await readYield(a.left.run, m.timings.fenceTimeoutMillis)
   a.progress('prepare', 'old transactions')
   await assertNoOldWork(m.control[from], a.scope, deadline)
+  if (m.mirror === 'replication') {
+    a.progress('prepare', 'the mirror')
+    await probeMirror(a, deadline)
+  }
   a.progress('prepare', 'warm pools')
   // The connections of the ways out are opened now, so that a way out costs one round trip.
   await Promise.all([

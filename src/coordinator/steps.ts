@@ -167,23 +167,34 @@ async function open(a: Attempt, deadline: number): Promise<void> {
 }
 
 async function reverse(a: Attempt, deadline: number): Promise<void> {
+  const failed: unknown[] = []
+  // Each of these is worth doing where another one cannot be done, since the side that was left may be dead.
+  for (const act of [turn, leaveNobodyBehind, () => removeLiftedTriggers(a.m, a.to)]) {
+    try {
+      await act(a, deadline)
+    } catch (error) {
+      failed.push(error)
+    }
+  }
+  if (failed.length > 0) throw failed[0]
+}
+
+async function turn(a: Attempt, deadline: number): Promise<void> {
   if (a.m.mirror === 'none') {
     a.m.events.publish('warning', {
       name: a.m.name,
       code: 'NO_MIRROR',
       message: `no mirror proves that the ${a.to} database has the rows of the ${a.from} one, and none leads back`,
     })
-  } else if (a.moved) {
-    await turnMirror({
-      m: a.m,
-      moved: a.moved,
-      connections: a.rescue,
-      deadline,
-      back: PHASES[a.target].mirroredTo !== undefined,
-      onProgress: (detail) => a.progress('reverse', detail),
-    })
+    return
   }
-  a.progress('reverse', 'forgotten connections')
-  await leaveNobodyBehind(a)
-  await removeLiftedTriggers(a.m, a.to)
+  if (!a.moved) return
+  await turnMirror({
+    m: a.m,
+    moved: a.moved,
+    connections: a.rescue,
+    deadline,
+    back: PHASES[a.target].mirroredTo !== undefined,
+    onProgress: (detail) => a.progress('reverse', detail),
+  })
 }
