@@ -47,7 +47,8 @@ afterEach(async () => {
   await dropStream(m, 'old')
   await dropStream(m, 'new')
   for (const side of [old, next]) {
-    await side.run(`drop schema cutover cascade; drop table public.item`)
+    await side.run(`drop schema cutover cascade; drop table public.item;
+      drop function if exists public.wait`)
     await side.close()
   }
 })
@@ -76,6 +77,32 @@ it('gives up a copy that fails again and again, naming the table', async () => {
   await expect(createForward(m, 'old', ignore)).rejects.toThrow(/keeps failing.*public\.item/)
 })
 
+it('drops a copy under way, with the slot that Postgres made for it and could not drop', async () => {
+  // The copy stands at its first row for as long as this lock is held.
+  await next.run(`create function public.wait() returns trigger language plpgsql as
+    'begin perform pg_advisory_xact_lock_shared(4711); return new; end';
+    create trigger wait before insert on public.item for each row execute function public.wait();
+    alter table public.item enable always trigger wait`)
+  const holder = next.fork()
+  await holder.run(`select pg_advisory_lock(4711)`)
+  const copied = createForward(m, 'old', ignore).then(
+    () => 'copied',
+    () => 'given up',
+  )
+  await until(next.run, `exists (select from pg_locks where locktype = 'advisory' and not granted)`)
+  expect(
+    await one(old.run, `select count(*)::int from pg_replication_slots where slot_name like 'pg\\_%'`),
+  ).toBe(1)
+  // Postgres drops that slot by itself unless the publisher is away at this moment.
+  await oldServer.kill()
+  await expect(dropStream(m, 'old')).rejects.toThrow()
+  await oldServer.start()
+  await dropStream(m, 'old')
+  expect(await old.run(`select slot_name from pg_replication_slots`)).toEqual([])
+  expect(await copied).toBe('given up')
+  await holder.close()
+})
+
 it('drops what can be reached when the publisher is gone for good', async () => {
   await createForward(m, 'old', ignore)
   await createReverse(m, 'new')
@@ -102,6 +129,7 @@ describe('the connection string', () => {
     ],
     ['that libpq cannot read', "host=127.0.0.1 nonsense=1 password='SECRET'"],
     ['with a loose end', "host=127.0.0.1 SECRET password='SECRET'"],
+    ['with a password whose second half libpq takes for a word', 'host=127.0.0.1 password=half SECRET'],
     ['in a URL that libpq cannot read', 'postgres://u:SECRET@127.0.0.1:1/postgres?SECRET=1'],
   ])('%s is refused, and neither message, details, cause nor log holds it', async (_, text) => {
     const conninfo = text.replaceAll('SECRET', SECRET).replaceAll('PORT', String(oldServer.port))

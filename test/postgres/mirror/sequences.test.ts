@@ -62,6 +62,18 @@ it('lowers none, however often it is called', async () => {
   expect(await take(f.new, 'public.unused')).toBe('7000')
 })
 
+it('does not lower what a rival has raised between the look and the raise', async () => {
+  f = await fixture({ schema: SCHEMA })
+  const { control } = f.m
+  const run: Run = async (text, values) => {
+    if (text.startsWith('do ')) await control.new.run(`select setval('public.loose', 9000)`)
+    return control.new.run(text, values)
+  }
+  await presetSequences({ ...f.m, control: { ...control, new: { ...control.new, run } } }, 'old')
+  expect(await take(f.new, 'public.loose')).toBe('9001')
+  expect(await take(f.new, 'public.unused')).toBe('1001')
+})
+
 it('raises in the pause what was used up or made since, and only that', async () => {
   f = await fixture({ schema: SCHEMA })
   await presetSequences(f.m, 'old')
