@@ -2,7 +2,8 @@
 import type { Verdict } from './verdict.js'
 
 export function summary(verdict: Verdict): string {
-  const { acknowledged, found, lost, duplicated, failedQueries } = verdict
+  const { audited, acknowledged, found, lost, duplicated, failedQueries, warnings } = verdict
+  if (!audited) return ['', ...warned(warnings), lastLine(verdict)].join('\n')
   const rows: [string, string][] = [
     ['Moved', `Postgres ${verdict.from} → ${verdict.to}, back, and there again, under load`],
     ['Acknowledged writes', count(acknowledged)],
@@ -38,9 +39,12 @@ export function summary(verdict: Verdict): string {
       ]),
     ),
     '',
+    ...warned(warnings),
     lastLine(verdict),
   ].join('\n')
 }
+
+const warned = (warnings: readonly string[]): string[] => warnings.map((text) => `  Warning: ${text}`)
 
 export function lastLine({ ok, complaints, acknowledged, cutovers, seconds }: Verdict): string {
   if (!ok) return `  FAILED: ${complaints.join('\n  ')}`

@@ -16,6 +16,8 @@ export interface CutoverVerdict {
 
 export interface Verdict {
   readonly ok: boolean
+  /** Whether it came as far as the last audit; else nothing is known of what was found. */
+  readonly audited: boolean
   readonly from: string
   readonly to: string
   readonly acknowledged: number
@@ -39,6 +41,8 @@ export interface Verdict {
   readonly seconds: number
   /** Everything that keeps `ok` from being true, in words. */
   readonly complaints: readonly string[]
+  /** What the library warned of on the way. */
+  readonly warnings: readonly string[]
 }
 
 export const GROUPS = {
@@ -86,6 +90,7 @@ export function verdictOf(run: Run, trouble?: unknown): Verdict {
 
   return {
     ok: complaints.length === 0,
+    audited: final !== undefined,
     from: run.versions.old,
     to: run.versions.new,
     acknowledged,
@@ -112,6 +117,7 @@ export function verdictOf(run: Run, trouble?: unknown): Verdict {
     readLatency: grouped(run, ledger.reads),
     seconds: rounded((run.spans.at(-1)?.to ?? 0) / 1000 - (run.spans[0]?.from ?? 0) / 1000),
     complaints,
+    warnings: run.warnings,
   }
 }
 

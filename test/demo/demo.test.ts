@@ -1,4 +1,4 @@
-// A small seed of the demo: the same stages, traffic, audit and report, on databases of its own.
+// A small seed of the demo: the same stages, traffic, audit and report, on servers of its own.
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { page } from '../../demo/report.js'
 import { Run } from '../../demo/run.js'
@@ -7,19 +7,20 @@ import { stages } from '../../demo/stages.js'
 import { summary } from '../../demo/summary.js'
 import { verdictOf } from '../../demo/verdict.js'
 import type { Verdict } from '../../demo/verdict.js'
-import { freshDatabases } from '../support/databases.js'
-import type { FreshDatabases } from '../support/databases.js'
+import { startPair } from '../support/servers.js'
+import type { Pair } from '../support/servers.js'
 
-const SETTINGS = { rows: 3000, seconds: 3, rate: 300, writers: 6, readers: 3 }
+const SETTINGS = { rows: 1000, seconds: 1, rate: 300, writers: 6, readers: 3 }
 
-let databases: FreshDatabases
+let pair: Pair
 let run: Run
 let verdict: Verdict
 const lines: string[] = []
 
 beforeAll(async () => {
-  databases = await freshDatabases()
-  run = new Run(SETTINGS, { old: databases.old, new: databases.new })
+  // Postgres 15 starts apply workers at most once in so much time, and here one move follows the other.
+  pair = await startPair({ settings: { wal_retrieve_retry_interval: '100ms' } })
+  run = new Run(SETTINGS, { old: pair.old.url(), new: pair.new.url() })
   let trouble: unknown
   await asLines(stages(SETTINGS, { old: 'OLD', new: 'NEW' }), run, (text) => lines.push(text)).catch(
     (error: unknown) => (trouble = error),
@@ -28,7 +29,7 @@ beforeAll(async () => {
   await run.end()
 })
 
-afterAll(() => databases.drop())
+afterAll(() => pair.destroy())
 
 it('moves there, back, and there again, and nothing is lost, duplicated or failed', () => {
   expect(verdict.complaints).toEqual([])
