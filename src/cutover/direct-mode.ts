@@ -136,7 +136,7 @@ export class DirectMode implements Mode {
         await serverIsQuiet(core.pools[left], Math.max(1, deadline - performance.now()))
       })
       // The lease may have ended while the server was asked.
-      if (core.state.kind !== 'held')
+      if (core.state.kind !== 'held' || !core.state.shut)
         throw new CutoverError('ERR_HOLD_TIMEOUT', 'the hold ended before the flip')
     } catch (error) {
       finish('aborted', left, error instanceof Error ? error.message : String(error))

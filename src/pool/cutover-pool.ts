@@ -152,7 +152,7 @@ class CutoverPool extends BasePool implements CoreView {
     const quietly = event === 'acquire' || event === 'release'
     const removers = Object.values(this.#core.pools).map((pool) => {
       const listener: Listener = (...args) => {
-        if (!quietly || !pool.warming) this.emit(event, ...args)
+        if (!quietly || !pool.muted) this.emit(event, ...args)
       }
       pool.emitter.on(event, listener)
       return () => pool.emitter.removeListener(event, listener)

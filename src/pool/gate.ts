@@ -5,9 +5,14 @@ import type { Side } from '../phase/phases.js'
 export interface LeaseReport {
   readonly side: Side
   readonly processId: number | undefined
-  /** The text of the last statement, cut to 200 characters; parameters are never shown. */
+  /** The text of the last statement, cut to 200 characters; may hold users' values, so never for a message. */
   readonly lastStatement: string | undefined
   readonly inTransaction: boolean
+  /** The rest is what the server says, and missing where it does not answer. */
+  readonly state?: string
+  readonly applicationName?: string
+  readonly clientAddress?: string
+  readonly lastStatementStart?: string
 }
 
 /** The end of a hold is known to the process itself, so that no hold can outlive whoever asked for it. */

@@ -21,7 +21,7 @@ interface ActiveQuery {
 export interface InnerClient extends Omit<pg.PoolClient, 'connection'> {
   readonly processID: number | null
   /** Absent in pg-native. */
-  readonly connection?: EventEmitter & { readonly stream: EventEmitter }
+  readonly connection?: EventEmitter & { readonly stream: EventEmitter & { destroy(): void } }
   readonly _connected?: boolean
   readonly readyForQuery?: boolean
   readonly _activeQuery: ActiveQuery | null | undefined
@@ -68,3 +68,7 @@ export const isBusy = (client: InnerClient): boolean =>
 /** Whether a cursor is open on this client and the server has nothing to do until its caller reads on. */
 export const waitsForReader = ({ _activeQuery: active }: InnerClient): boolean =>
   (active?.cursor ?? active)?.state === 'idle'
+
+/** Whether the server said so when it was last ready; of a client that cannot tell, no. */
+export const isInTransaction = (client: InnerClient): boolean =>
+  (client.getTransactionStatus?.() ?? 'I') !== 'I'

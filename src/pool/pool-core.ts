@@ -11,6 +11,7 @@ import type { InnerClient, InnerPool } from './pg-internals.js'
 import type { CoreView, PoolCoreOptions } from './pool-core-options.js'
 import { PoolAdmission, type AdmissionView } from './pool-admission.js'
 import { ClosedRoute, DirectRoute, GatedRoute, type Route } from './route.js'
+import { describeLease, whoIs } from './server-look.js'
 import { SidePool } from './side-pool.js'
 import { WaitingLine, type LineGoal } from './waiting-line.js'
 
@@ -122,7 +123,8 @@ export class PoolCore implements Gate, AdmissionView {
   async drain(deadlineMillis: number): Promise<void> {
     const generation = this.#generation
     const state = this.#state
-    if (state.kind !== 'held') return
+    if (state.kind === 'ended') return
+    if (state.kind !== 'held') throw holdOver()
     const pool = this.pools[state.side]
     const outcome = await drainPool(
       {
@@ -137,14 +139,13 @@ export class PoolCore implements Gate, AdmissionView {
       },
       deadlineMillis,
     )
-    if (outcome === 'over')
-      throw new CutoverError('ERR_HOLD_TIMEOUT', 'the hold ended before everything was drained')
+    if (outcome === 'over') throw holdOver()
     if (outcome === 'late') {
-      const leases = pool.leases()
+      const leases = await whoIs(pool, pool.leases())
       throw new CutoverError(
         'ERR_DRAIN_TIMEOUT',
-        `${leases.length} clients of this process were still checked out of the ${state.side} pool after ` +
-          `${deadlineMillis} ms (backends ${leases.map((lease) => lease.processId ?? 'connecting').join(', ')})`,
+        `${leases.length} clients of this process were still at work on the ${state.side} side after ` +
+          `${deadlineMillis} ms: ${leases.slice(0, 5).map(describeLease).join('; ')}`,
         { details: { leases } },
       )
     }
@@ -270,3 +271,6 @@ export class PoolCore implements Gate, AdmissionView {
     else this.#options.events.publish('sideError', { name: this.#options.name, side, error })
   }
 }
+
+const holdOver = (): CutoverError =>
+  new CutoverError('ERR_HOLD_TIMEOUT', 'the hold ended before everything was drained')

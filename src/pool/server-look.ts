@@ -1,40 +1,119 @@
-// Asks the server itself whether backends of this process are still at work, for statements that clients gave up on.
+// Asks the server itself whether backends of this process are still at work, and who they are.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { CutoverError } from '../errors.js'
+import type pg from 'pg'
+import type { LeaseReport } from './gate.js'
+import type { InnerClient } from './pg-internals.js'
 import type { SidePool } from './side-pool.js'
 
 const LOOK_EVERY_MILLIS = 5
+// For the names in an error that is due anyway.
+const NAME_WITHIN_MILLIS = 250
 
-// Sees its own role's sessions without pg_read_all_stats. Through a transaction pooler the process ids are not the
-// server's, and this finds nothing.
+// One's own role's sessions are seen without pg_read_all_stats. Through a transaction pooler the process ids are not
+// the server's, and this finds nothing. An abandoned backend may be idle since it has not read its statement yet.
 const AT_WORK = `select pid from pg_catalog.pg_stat_activity
-  where pid = any($1::int[]) and pid <> pg_catalog.pg_backend_pid() and state <> 'idle'`
+  where pid <> pg_catalog.pg_backend_pid()
+    and (pid = any ($1::int[]) and state not in ('idle', 'disabled') or pid = any ($2::int[]))`
+
+const WHO = `select pid, application_name as "applicationName", state,
+    coalesce(pg_catalog.host(client_addr) || ':' || client_port, 'local') as "clientAddress",
+    query_start::text as "lastStatementStart", pg_catalog.left(query, 200) as "lastStatement"
+  from pg_catalog.pg_stat_activity where pid = any ($1::int[])`
 
 /**
  * Resolves when none of the pool's backends is at work. Uses one connection of the pool itself, so the pool has to be
- * drained first. Rejects with `ERR_DRAIN_TIMEOUT` at the deadline; a server that cannot be reached runs nothing of ours.
+ * drained first. Rejects with `ERR_DRAIN_TIMEOUT` at the deadline, also when the server has not answered until then. A
+ * server that cannot be connected to is taken for one that runs nothing of ours, or a dead one could never be left.
  */
-export async function serverIsQuiet(pool: SidePool, deadlineMillis: number): Promise<void> {
-  const deadline = performance.now() + deadlineMillis
-  const backends = pool.backends()
-  if (backends.length === 0) return
-  const client = await pool.inner.connect().catch(() => undefined)
-  if (!client) return
-  try {
-    for (;;) {
-      const { rows } = await client.query<{ pid: number }>(AT_WORK, [backends])
-      if (rows.length === 0) return
-      if (performance.now() >= deadline) {
-        const pids = rows.map((row) => row.pid)
-        throw new CutoverError(
-          'ERR_DRAIN_TIMEOUT',
-          `the ${pool.side} server was still at work for this process after ${deadlineMillis} ms (backends ${pids.join(', ')})`,
-          { details: { backends: pids } },
-        )
+export function serverIsQuiet(pool: SidePool, deadlineMillis: number): Promise<void> {
+  if (pool.backends().length === 0) return Promise.resolve()
+  return new Promise((resolve, reject) => {
+    let client: InnerClient | undefined
+    let atWork: readonly number[] | undefined
+    const late = new AbortController()
+    const timer = setTimeout(() => {
+      late.abort()
+      // It hangs in a query; with an error it leaves the pool.
+      client?.release(true)
+      reject(timeout(pool, deadlineMillis, atWork))
+    }, deadlineMillis)
+    const look = async (): Promise<void> => {
+      pool.muted = true
+      while (!late.signal.aborted) {
+        const given = await pool.inner.connect().catch(refused)
+        if (given === 'gone') return
+        if (given === 'refused') {
+          await sleep(LOOK_EVERY_MILLIS)
+          continue
+        }
+        if (late.signal.aborted) return given.release()
+        client = given
+        atWork = await backendsAtWork(given, pool)
+        client = undefined
+        given.release()
+        if (atWork.length === 0) return
+        await sleep(LOOK_EVERY_MILLIS)
       }
-      await sleep(LOOK_EVERY_MILLIS)
     }
-  } finally {
-    client.release()
-  }
+    look()
+      .then(resolve, (error: unknown) => {
+        if (!late.signal.aborted) client?.release(true)
+        reject(error instanceof Error ? error : new Error(String(error)))
+      })
+      .finally(() => {
+        clearTimeout(timer)
+        pool.muted = false
+      })
+  })
+}
+
+/** What the server says of the clients that are still out, with what is known without it where it does not answer. */
+export async function whoIs(pool: SidePool, leases: readonly LeaseReport[]): Promise<readonly LeaseReport[]> {
+  // A connection of its own: the pool may be full, and nothing may start on it.
+  const client = new pool.inner.Client(pool.inner.options) as unknown as InnerClient & pg.Client
+  client.on('error', () => {})
+  const pids = leases.map((lease) => lease.processId)
+  const asked = client.connect().then(() => client.query<LeaseReport & { pid: number }>(WHO, [pids]))
+  const rows = await within(NAME_WITHIN_MILLIS, asked).then(
+    (result) => result.rows,
+    () => [],
+  )
+  // Also where it is still connecting, which `end` would wait for.
+  client.connection?.stream.destroy()
+  return leases.map((lease) => {
+    const { pid: _, ...seen } = rows.find((row) => row.pid === lease.processId) ?? { pid: 0 }
+    return { ...lease, ...seen }
+  })
+}
+
+export const describeLease = (lease: LeaseReport): string =>
+  `"${lease.applicationName ?? ''}" backend ${lease.processId ?? 'connecting'} from ${lease.clientAddress ?? 'here'}, ` +
+  `${lease.state ?? 'state unknown'}, last statement started ${lease.lastStatementStart ?? 'never'}`
+
+async function backendsAtWork(client: InnerClient, pool: SidePool): Promise<number[]> {
+  const { rows } = await client.query<{ pid: number }>(AT_WORK, [pool.backends(), pool.abandoned()])
+  return rows.map((row) => row.pid)
+}
+
+// An SQLSTATE is an answer: the server lives and has only no connection for us now.
+function refused(error: unknown): 'refused' | 'gone' {
+  return error instanceof Error && 'severity' in error ? 'refused' : 'gone'
+}
+
+function timeout(pool: SidePool, millis: number, atWork: readonly number[] | undefined): CutoverError {
+  const why =
+    atWork === undefined
+      ? `did not say within ${millis} ms whether it is still at work for this process`
+      : `was still at work for this process after ${millis} ms (backends ${atWork.join(', ')})`
+  return new CutoverError('ERR_DRAIN_TIMEOUT', `the ${pool.side} server ${why}`, {
+    details: { backends: atWork ?? [] },
+  })
+}
+
+function within<T>(millis: number, work: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error('late')), millis)
+    work.then(resolve, reject).finally(() => clearTimeout(timer))
+  })
 }

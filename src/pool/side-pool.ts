@@ -3,13 +3,20 @@ import type { EventEmitter } from 'node:events'
 import type { Side } from '../phase/phases.js'
 import { readFence, type FenceMessage } from './fence-error.js'
 import type { LeaseReport } from './gate.js'
-import { isBusy, type InnerClient, type InnerPool } from './pg-internals.js'
+import { isBusy, isInTransaction, type InnerClient, type InnerPool } from './pg-internals.js'
 
 export interface SidePoolHooks {
   /** A statement on this side was refused by a fence. Told once for each refusal, in whatever route. */
   fenced(side: Side, fence: FenceMessage): void
   /** An idle client of this side failed. */
   failed(side: Side, error: Error, client: InnerClient): void
+}
+
+interface Backend {
+  /** When its connection ended, if it did. */
+  readonly endedAt?: number
+  /** The connection was given up with a statement under way. */
+  readonly abandoned?: boolean
 }
 
 // The server may go on with a statement whose client was destroyed by `query_timeout`, so a backend is remembered
@@ -21,9 +28,9 @@ export class SidePool {
   readonly inner: InnerPool
   /** A handed-in pool belongs to its owner: `cutover.end()` leaves it open. */
   readonly handedIn: boolean
-  /** Set while connections are opened for later: their acquire and release are nobody's business. */
-  warming = false
-  readonly #backends = new Map<number, number | undefined>()
+  /** Set while clients are taken for our own ends: their acquire and release are nobody's business. */
+  muted = false
+  readonly #backends = new Map<number, Backend>()
   readonly #usualMin: number
   readonly #detach: () => void
   #sweeping = false
@@ -77,16 +84,18 @@ export class SidePool {
   removeIdleInTransaction(): void {
     // A copy: removing takes the client out of the list.
     for (const { client } of Array.from(this.inner._idle)) {
-      if (client.getTransactionStatus?.() !== 'I' && !isBusy(client)) this.inner._remove(client)
+      if (isInTransaction(client) && !isBusy(client)) this.inner._remove(client)
     }
   }
 
+  /** Whatever keeps the side from being quiet: clients that are out, and idle ones with a statement under way. */
   leases(): LeaseReport[] {
-    return this.leased().map((client) => ({
+    const busy = this.inner._idle.map((item) => item.client).filter((client) => isBusy(client))
+    return [...this.leased(), ...busy].map((client) => ({
       side: this.side,
       processId: client.processID ?? undefined,
       lastStatement: client._activeQuery?.text?.slice(0, 200),
-      inTransaction: (client.getTransactionStatus?.() ?? 'I') !== 'I',
+      inTransaction: isInTransaction(client),
     }))
   }
 
@@ -94,12 +103,17 @@ export class SidePool {
     return [...this.#backends.keys()]
   }
 
+  /** Those that may still run a statement, or even have it to read yet, although its caller has given up. */
+  abandoned(): number[] {
+    return [...this.#backends].filter(([, { abandoned }]) => abandoned).map(([pid]) => pid)
+  }
+
   /** Opens `count` connections at once and keeps them from idling out until {@link restoreMin}. */
   async warm(count: number): Promise<void> {
     this.#stopSweeping()
     const wanted = Math.max(1, Math.min(count, this.inner.options.max))
     this.inner.options.min = Math.max(this.#usualMin, wanted)
-    this.warming = true
+    this.muted = true
     try {
       // One by one would hand out the same client again and again.
       const opened = await Promise.allSettled(Array.from({ length: wanted }, () => this.inner.connect()))
@@ -107,7 +121,7 @@ export class SidePool {
       const failed = opened.find((one) => one.status === 'rejected')
       if (failed) throw failed.reason
     } finally {
-      this.warming = false
+      this.muted = false
     }
   }
 
@@ -172,10 +186,12 @@ export class SidePool {
     const { processID } = client
     if (processID === null) return
     const now = performance.now()
-    for (const [pid, endedAt] of this.#backends) {
-      if (endedAt !== undefined && now - endedAt > FORGET_AFTER_MILLIS) this.#backends.delete(pid)
+    for (const [pid, { endedAt = now }] of this.#backends) {
+      if (now - endedAt > FORGET_AFTER_MILLIS) this.#backends.delete(pid)
     }
-    this.#backends.set(processID, undefined)
-    client.once('end', () => this.#backends.set(processID, performance.now()))
+    this.#backends.set(processID, {})
+    client.once('end', () =>
+      this.#backends.set(processID, { endedAt: performance.now(), abandoned: isBusy(client) }),
+    )
   }
 }

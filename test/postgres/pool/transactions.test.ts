@@ -125,10 +125,10 @@ function load(pool: pg.Pool, callers: number, work: Work | readonly Work[]) {
   const acknowledged: string[] = []
   const split: (Side | undefined)[][] = []
   const failures: unknown[] = []
-  let stopped = false
+  const stopped = new AbortController()
   const caller = async (nr: number): Promise<void> => {
     const mine = typeof work === 'function' ? work : work[nr % work.length]
-    for (let turn = 0; !stopped; turn++) {
+    for (let turn = 0; !stopped.signal.aborted; turn++) {
       const key = `${nr}-${turn}`
       try {
         const where = await mine!(pool, key)
@@ -144,7 +144,7 @@ function load(pool: pg.Pool, callers: number, work: Work | readonly Work[]) {
   return {
     acknowledged,
     async stop() {
-      stopped = true
+      stopped.abort()
       await done
       return { split, failures }
     },
