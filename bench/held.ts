@@ -1,4 +1,5 @@
 // What 10,000 held queries weigh, and how long their release blocks the event loop.
+import { setTimeout as delay } from 'node:timers/promises'
 import type pg from 'pg'
 import { createCutover, memorySource } from '../src/index.js'
 import { startPair } from '../test/support/servers.js'
@@ -16,6 +17,7 @@ interface Round {
   readonly blockMillis: number
   readonly blockCpuMillis: number
   readonly releaseMillis: number
+  readonly idleBlockMillis: number
 }
 
 export async function held(stub: boolean, quick: boolean) {
@@ -42,6 +44,8 @@ export async function held(stub: boolean, quick: boolean) {
       heldBytes: Math.round(of('heldBytes', 0.5)),
       longestBlockMillis: round(of('blockMillis', 1)),
       medianBlockMillis: round(of('blockMillis', 0.5)),
+      // The same time with nothing to do: what other processes of the machine take from this one.
+      idleBlockMillis: round(of('idleBlockMillis', 1)),
       longestBlockCpuMillis: round(of('blockCpuMillis', 1)),
       releaseMillis: round(of('releaseMillis', 0.5)),
       queries: HELD,
@@ -49,7 +53,7 @@ export async function held(stub: boolean, quick: boolean) {
     }
     console.log(`${HELD} held queries, ${stub ? 'stub clients' : 'two real servers'}, ${MAX} connections, ${count} rounds
   heap            ${(figures.heldBytes / 1e6).toFixed(1)} MB in all, ${Math.round(figures.heldBytes / HELD)} bytes each
-  longest block   ${figures.longestBlockMillis} ms at the release (median of rounds ${figures.medianBlockMillis}; of CPU at most ${figures.longestBlockCpuMillis})
+  longest block   ${figures.longestBlockMillis} ms at the release (median of rounds ${figures.medianBlockMillis}; of CPU at most ${figures.longestBlockCpuMillis}; doing nothing ${figures.idleBlockMillis})
   all answered    after ${figures.releaseMillis} ms`)
     return figures
   } finally {
@@ -85,7 +89,16 @@ async function oneRound(old: pg.PoolConfig, fresh: pg.PoolConfig): Promise<Round
   const releaseMillis = performance.now() - start
   const block = loop.stop()
   await cutover.end()
-  return { heldBytes, blockMillis: block.millis, blockCpuMillis: block.cpuMillis, releaseMillis }
+  const idleLoop = watchLoop()
+  await delay(releaseMillis)
+  const idle = idleLoop.stop()
+  return {
+    heldBytes,
+    blockMillis: block.millis,
+    blockCpuMillis: block.cpuMillis,
+    releaseMillis,
+    idleBlockMillis: idle.millis,
+  }
 }
 
 const round = (value: number): number => Math.round(value * 10) / 10
