@@ -1,7 +1,7 @@
 // What createCutover accepts and refuses, option by option, and what its refusals say.
 import pg from 'pg'
 import { afterAll, describe, expect, it } from 'vitest'
-import { DEFAULT_TIMINGS } from '../../src/coordinator/migration.js'
+import { DEFAULT_TIMINGS } from '../../src/control/migration.js'
 import type { CutoverOptions } from '../../src/cutover-options.js'
 import { CutoverError } from '../../src/errors.js'
 import { nearest } from '../../src/options.js'

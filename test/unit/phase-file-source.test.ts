@@ -157,6 +157,18 @@ describe('changes', () => {
     expect(heard.length).toBeLessThan(200)
   })
 
+  it('misses no change that comes while it reads', async () => {
+    replace('old')
+    await watched()
+    // Each round hits another moment of the read that the first change causes.
+    for (let round = 0; round < 60; round++) {
+      replace('mirror')
+      for (let turn = 0; turn < round; turn++) await new Promise((resolve) => setImmediate(resolve))
+      replace(round % 2 === 0 ? 'shadow' : 'live')
+      await untilValue(round % 2 === 0 ? 'shadow' : 'live')
+    }
+  })
+
   it('reports a value once, however often it is written', async () => {
     replace('old')
     await watched()
@@ -191,14 +203,23 @@ describe('changes', () => {
 
   it('watches again when its whole folder was replaced', async () => {
     const inner = join(folder, 'inner')
+    const write = (phase: string): void => writeFileSync(join(inner, 'phase'), phase)
     mkdirSync(inner)
-    writeFileSync(join(inner, 'phase'), 'old')
-    await watched(join(inner, 'phase'), 10)
+    write('old')
+    await watched(join(inner, 'phase'), 1_000)
     rmSync(inner, { recursive: true })
     await until((last) => last?.kind === 'unavailable')
     mkdirSync(inner)
-    writeFileSync(join(inner, 'phase'), 'live')
+    write('live')
     await untilValue('live')
+    // More changes than the poll alone could tell apart in the time.
+    const start = performance.now()
+    for (let change = 0; change < 8; change++) {
+      const phase = change % 2 === 0 ? 'shadow' : 'mirror'
+      write(phase)
+      await untilValue(phase)
+    }
+    expect(performance.now() - start).toBeLessThan(4_000)
   })
 })
 
