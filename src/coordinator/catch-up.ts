@@ -14,7 +14,12 @@ interface Look {
   readonly prepared: number | null
 }
 
-/** One query on the side being opened; what is dear is looked at only once the sentinel is there. */
+/**
+ * One query on the side being opened; what is dear is looked at only once the sentinel is there. The mirror commits
+ * without waiting for the disk, so the look that sees the sentinel writes a message of its own: its synchronous commit
+ * brings everything before it, the position included, to the disk. Without it a crash of that side between here and its
+ * opening loses rows that were acknowledged.
+ */
 const lookQuery = (a: Attempt): string => `
   select s.seen, pg_current_wal_insert_lsn()::text as position,
          case when s.seen then (select count(*)::int from unnest($2::text[], $3::text[]) as t(schema, name)
@@ -23,7 +28,8 @@ const lookQuery = (a: Attempt): string => `
              where u.subname = $4 and n.nspname = t.schema and c.relname = t.name and r.srsubstate = 'r')) end as "notReady",
          ${APPLY_ERRORS} as "applyErrors",
          case when s.seen then
-           (select count(*)::int from pg_prepared_xacts where database = current_database()) end as prepared
+           (select count(*)::int from pg_prepared_xacts where database = current_database()) end as prepared,
+         case when s.seen then pg_logical_emit_message(true, 'pg-cutover', 'caught up')::text end as flushed
     from (select coalesce((select epoch >= $1::bigint from cutover.${quoteIdent(sentinelTable(a.m.name, a.from))}), false)) as s(seen)`
 
 function lookValues(a: Attempt, epoch: number): unknown[] {

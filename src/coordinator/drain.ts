@@ -1,5 +1,6 @@
 // Waits until nothing that began before the hold still runs on the side being left, in this process and by the server's view.
 import { setTimeout as delay } from 'node:timers/promises'
+import type { ControlConnection } from '../control/control-connection.js'
 import { CutoverError } from '../errors.js'
 import { assertHeld } from './attempt.js'
 import type { Attempt } from './attempt.js'
@@ -25,35 +26,47 @@ const OPEN_TRANSACTIONS = `
     from pg_stat_activity a
    where a.datname = current_database() and a.backend_type = 'client backend' and a.pid <> pg_backend_pid()
      and coalesce(a.application_name, '') not like 'pg-cutover%'
-     and (a.xact_start <= to_timestamp($1::float8 / 1000) or (a.pid = any ($2::int[]) and a.state <> 'idle'))
+     and (a.xact_start <= coalesce(to_timestamp($1::float8 / 1000), statement_timestamp()) or (a.pid = any ($2::int[]) and a.state <> 'idle'))
    order by a.xact_start`
 
 export async function drain(a: Attempt, deadline: number): Promise<void> {
   const hold = assertHeld(a, 'drain')
-  const leases = a.m.gate.drain(Math.max(1, deadline - performance.now()))
-  // The clock is asked in parallel; should that fail, the leases' own failure must not go unheard.
-  leases.catch(() => {})
-  const [clock] = await a.left.run<{ now: number }>(
-    `select extract(epoch from statement_timestamp())::float8 * 1000 as now`,
-  )
-  const began = clock?.now ?? 0
-  hold.serverEnds = began + (hold.ends - performance.now())
   // Somebody who was told to cancel leaves the cancelled a moment to be gone.
   const cancelAt = deadline - Math.min(500, (deadline - performance.now()) / 2)
-  if (a.m.onDrainTimeout === 'cancel') void cancelAfter(a, began, cancelAt)
-  await leases
+  if (a.m.onDrainTimeout === 'cancel') void cancelAfter(a, cancelAt)
+  await a.m.gate.drain(Math.max(1, deadline - performance.now()))
+  // By the server's clock at the first look, which is after the hold. Whatever begins later meets the fence.
+  let before: number | undefined
   for (;;) {
     assertHeld(a, 'drain')
-    const open = await a.left.run<Row>(OPEN_TRANSACTIONS, [began, a.m.gate.backends(a.from)])
+    const { now, open } = await look(a.left, before, a.m.gate.backends(a.from))
+    before ??= now
+    hold.serverEnds ??= now + (hold.ends - performance.now())
     if (open.length === 0) return
     if (performance.now() >= deadline) throw drainTimeout(a, open)
     await delay(1)
   }
 }
 
+/** Has the backend read, before the pause, what the look will need. */
+export const warmDrain = (a: Attempt): Promise<unknown> => look(a.left, undefined, a.m.gate.backends(a.from))
+
+async function look(
+  connection: ControlConnection,
+  before: number | undefined,
+  backends: readonly number[],
+): Promise<{ now: number; open: Row[] }> {
+  const [row] = await connection.run<{ now: number; open: Row[] | null }>(
+    `select extract(epoch from statement_timestamp())::float8 * 1000 as now,
+            (select json_agg(o) from (${OPEN_TRANSACTIONS}) o) as open`,
+    [before ?? null, backends],
+  )
+  return { now: row?.now ?? 0, open: row?.open ?? [] }
+}
+
 type Row = OpenTransaction & Record<string, unknown>
 
-async function cancelAfter(a: Attempt, began: number, cancelAt: number): Promise<void> {
+async function cancelAfter(a: Attempt, cancelAt: number): Promise<void> {
   await delay(Math.max(0, cancelAt - performance.now()), undefined, { ref: false })
   if (a.over || a.fence !== 'none') return
   // A statement is cancelled, which its transaction survives; whoever sits idle in one can only be sent away.
@@ -61,7 +74,7 @@ async function cancelAfter(a: Attempt, began: number, cancelAt: number): Promise
     .run(
       `select case when o.state = 'active' then pg_cancel_backend(o.pid) else pg_terminate_backend(o.pid) end
          from (${OPEN_TRANSACTIONS}) o`,
-      [began, a.m.gate.backends(a.from)],
+      [null, a.m.gate.backends(a.from)],
     )
     .catch((error: unknown) => {
       a.m.events.publish('warning', {

@@ -9,6 +9,7 @@ import { presetSequences } from '../mirror/sequences.js'
 import type { Attempt } from './attempt.js'
 import { refuseErrors } from './begin-mirror.js'
 import { warmCatchUp } from './catch-up.js'
+import { warmDrain } from './drain.js'
 import { ensureNextTriggers, ensureStandingTriggers, removeLiftedTriggers } from './fence-triggers.js'
 import { readYield, warmFence } from './fence.js'
 import { assertNoOldWork } from './old-work.js'
@@ -54,6 +55,7 @@ export async function prepare(a: Attempt, deadline: number): Promise<void> {
   // The connections of the ways out are opened now, so that a way out costs one round trip.
   await Promise.all([
     warmFence(a),
+    warmDrain(a),
     a.opening.run('select'),
     a.rescue[from].run('select'),
     a.rescue[to].run('select'),

@@ -146,7 +146,8 @@ async function open(a: Attempt, deadline: number): Promise<void> {
   let row: SideRow | undefined
   while (row?.status !== 'writer') {
     try {
-      if (a.moved) await openSide(a.opening, name, a.moved)
+      // Whoever has changed the row knows what it says.
+      if (a.moved && (await openSide(a.opening, name, a.moved))) break
       row = await readSide(a.opening, name)
       // Somebody is already on the way back.
       if (row?.status !== 'writer')
@@ -163,7 +164,7 @@ async function open(a: Attempt, deadline: number): Promise<void> {
       )
     }
   }
-  letGo(a, row.side)
+  letGo(a, row?.side ?? a.to)
 }
 
 async function reverse(a: Attempt, deadline: number): Promise<void> {
