@@ -50,11 +50,11 @@ export function latencyPicture(run: Run): string {
     (second) =>
       `<text x="${px(x(first + second * 1000))}" y="${base + PHASES + 24}" text-anchor="middle">${second} s</text>`,
   )
-  const copies = run.spans
-    .filter(({ what }) => what === 'initial copy')
+  const asides = run.spans
+    .filter(({ what }) => what === 'initial copy' || what === 'audit')
     .map(
       ({ from, to, what }) =>
-        `<rect class="copy" x="${px(x(from))}" y="${TOP}" width="${px(x(to) - x(from))}" height="${PLOT}"/>` +
+        `<rect class="aside" x="${px(x(from))}" y="${TOP}" width="${px(x(to) - x(from))}" height="${PLOT}"/>` +
         `<text x="${px((x(from) + x(to)) / 2)}" y="${TOP - 12}" text-anchor="middle">${what}</text>`,
     )
   const bands = run.moves.map(({ from, to, opened, pause, direction }, index) => {
@@ -68,7 +68,7 @@ export function latencyPicture(run: Run): string {
   })
   return (
     `<svg viewBox="0 0 ${WIDTH} ${base + PHASES + 34}" role="img" aria-label="Latency of writes over time">` +
-    `${grid.join('')}${copies.join('')}${bands.join('')}${phases(run, first, last, x, base)}${ticks.join('')}` +
+    `${grid.join('')}${asides.join('')}${bands.join('')}${phases(run, first, last, x, base)}${ticks.join('')}` +
     `${line('max', ({ max }) => max)}${line('p99', ({ p99 }) => p99)}${line('p50', ({ p50 }) => p50)}</svg>` +
     `<p class="legend"><span class="p50">median</span><span class="p99">99 %</span><span class="max">longest</span>` +
     `<span class="note">of every ${BIN_MILLIS} ms; a coloured band runs from the first check to the turned mirror, its line is the pause</span></p>`

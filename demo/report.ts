@@ -147,7 +147,7 @@ polyline.max { stroke: var(--soft); stroke-width: 1; stroke-dasharray: 2 3; }
 .band { fill-opacity: 0.16; }
 .band.to-old, .on-old { fill: var(--old); }
 .band.to-new, .on-new { fill: var(--new); }
-.copy { fill: var(--soft); fill-opacity: 0.1; }
+.aside { fill: var(--soft); fill-opacity: 0.1; }
 .moment { stroke-width: 1.5; }
 .moment.to-old { stroke: var(--old); }
 .moment.to-new { stroke: var(--new); }

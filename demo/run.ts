@@ -18,7 +18,7 @@ export interface Settings extends Load {
 
 /** A stretch of the run; `cutover` is one from its first step to its last. */
 export interface Span {
-  readonly what: 'before' | 'initial copy' | 'mirrored' | 'cutover' | 'after'
+  readonly what: 'before' | 'initial copy' | 'mirrored' | 'cutover' | 'audit' | 'after'
   readonly label: string
   readonly from: number
   readonly to: number

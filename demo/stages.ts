@@ -148,14 +148,17 @@ function move(work: (run: Run) => ReturnType<Run['moving']['rollback']>): Stage[
 
 async function check(run: Run, say: Say): Promise<void> {
   await run.application.stop()
-  await mirrored(run)
   const { old, new: next } = run.clients
-  const [left, right] = await Promise.all([
-    audit(old, run.ledger, run.seed),
-    audit(next, run.ledger, run.seed),
-  ])
-  const comparison = await compare(old, next)
-  run.checkpoint = { old: left, new: right, comparison }
+  const checkpoint = await run.spend('audit', 'rampdown', async () => {
+    await mirrored(run)
+    return {
+      old: await audit(old, run.ledger, run.seed),
+      new: await audit(next, run.ledger, run.seed),
+      comparison: await compare(old, next),
+    }
+  })
+  run.checkpoint = checkpoint
+  const { old: left, new: right, comparison } = checkpoint
   say.line(
     comparison.differing.length === 0
       ? `${count(comparison.rows)} rows in ${comparison.tables} tables: the same on both sides, by content`

@@ -45,13 +45,13 @@ export interface Verdict {
   readonly warnings: readonly string[]
 }
 
-export const GROUPS = {
+const GROUPS = {
   before: 'before',
   'initial copy': 'initial copy',
   mirrored: 'mirrored',
   cutover: 'during cutovers',
   after: 'after',
-} as const satisfies Record<Span['what'], string>
+} as const satisfies Record<Exclude<Span['what'], 'audit'>, string>
 
 export function verdictOf(run: Run, trouble?: unknown): Verdict {
   const { ledger, checkpoint, final } = run
@@ -128,7 +128,7 @@ function grouped(run: Run, samples: readonly Sample[]): Record<string, Percentil
     samples.filter((sample) => cutovers.some(({ from, to }) => sample.sent < to && sample.acked >= from)),
   )
   const groups: Record<string, Percentiles> = {}
-  for (const what of Object.keys(GROUPS) as Span['what'][]) {
+  for (const what of Object.keys(GROUPS) as (keyof typeof GROUPS)[]) {
     const spans = run.spans.filter((span) => span.what === what)
     const members =
       what === 'cutover'
