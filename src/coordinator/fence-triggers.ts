@@ -14,6 +14,9 @@ export const tableName = (table: ScopedTable): string =>
 
 /** Writers of a table queue behind whoever waits for its lock, so a wait outside the pause is short and repeated. */
 const LOCK_MILLIS = 150
+/** A role that may not shorten `deadlock_timeout` must wait longer than it, once short waits have failed. */
+const SHORT_WAITS = 3
+const YIELD_MARGIN_MILLIS = 200
 
 interface TriggerUnit {
   readonly table: ScopedTable
@@ -22,11 +25,21 @@ interface TriggerUnit {
   readonly act: string
 }
 
+const lockTimeout = (millis: number | 'past autovacuum'): string =>
+  millis === 'past autovacuum'
+    ? `(select (setting::int + ${YIELD_MARGIN_MILLIS})::text from pg_settings where name = 'deadlock_timeout')`
+    : `'${millis}'`
+
 // One statement, so that a coordinator that stalls cannot keep the row's lock or the table's.
-const unit = ({ guard, act }: TriggerUnit, lockMillis = LOCK_MILLIS): string =>
+const unit = ({ guard, act }: TriggerUnit, lockMillis: number | 'past autovacuum'): string =>
   `do ${quoteLiteral(`
 begin
-  perform set_config('lock_timeout', '${lockMillis}', true);
+  perform set_config('lock_timeout', ${lockTimeout(lockMillis)}, true);
+  begin
+    -- An autovacuum yields once somebody has waited this long.
+    perform set_config('deadlock_timeout', '10ms', true);
+  exception when insufficient_privilege then
+  end;
   ${guard};
   if not found then
     raise exception using errcode = '${UNIT.guard}', message = 'the row is not as it was read';
@@ -156,9 +169,9 @@ async function tablesWith(
 }
 
 async function persist(control: ControlConnection, deadline: number, work: TriggerUnit): Promise<void> {
-  for (;;) {
+  for (let tried = 0; ; tried++) {
     try {
-      await control.run(unit(work))
+      await control.run(unit(work, tried < SHORT_WAITS ? LOCK_MILLIS : 'past autovacuum'))
       return
     } catch (error) {
       if (!isLockFailure(error) || performance.now() > deadline) {
