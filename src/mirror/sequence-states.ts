@@ -1,4 +1,5 @@
 // Reads where every sequence in scope stands: a look at the catalog, then one statement for all values.
+import { createHash } from 'node:crypto'
 import type { Run } from '../control/control-connection.js'
 import { quoteIdent } from '../control/names.js'
 import { ownRelation, scopeSql } from './scope.js'
@@ -65,21 +66,41 @@ function definitionOf(row: Record<string, unknown>): SequenceDefinition {
  * The values of the sequences in the catalog, in one round trip; undefined if sequences came or went since it was read.
  * Not `pg_sequence_last_value`: it says nothing of a sequence that was set but not used since.
  */
-export async function readStates(
-  run: Run,
-  { definitions, fingerprint }: SequenceCatalog,
-): Promise<Map<string, SequenceState> | undefined> {
-  // A flat list of subqueries: a chain of UNION ALL is planned recursively and meets the stack limit.
+export const readStates = (run: Run, catalog: SequenceCatalog): Promise<SequenceStates | undefined> =>
+  statesBy(run, catalog, valuesSql(catalog))
+
+/** Plans the look beforehand, on this session: planning takes ten times as long as looking. */
+export async function prepareLook(run: Run, catalog: SequenceCatalog): Promise<void> {
+  await run(`prepare ${lookName(catalog)} as ${valuesSql(catalog)}`).catch(ignoring('42P05'))
+  // The plan is made at the first use.
+  await readPreparedStates(run, catalog)
+}
+
+/** The same as {@link readStates} by the look that was prepared; undefined too if this session has none. */
+export const readPreparedStates = (run: Run, catalog: SequenceCatalog): Promise<SequenceStates | undefined> =>
+  statesBy(run, catalog, `execute ${lookName(catalog)}`)
+
+export type SequenceStates = ReadonlyMap<string, SequenceState>
+
+// A flat list of subqueries: a chain of UNION ALL is planned recursively and meets the stack limit.
+function valuesSql({ definitions }: SequenceCatalog): string {
   const values = definitions.map(
     (definition) => `(select last_value || ' ' || is_called from ${quotedSequence(definition)})`,
   )
-  const [row] = await run<{ fingerprint: string; values: string[] }>(
-    `select ${FINGERPRINT} as fingerprint, array[${values.join(', ')}]::text[] as values`,
-  ).catch((error: unknown) => {
-    // 42P01: one of them was dropped or renamed.
-    if (error instanceof Error && 'code' in error && error.code === '42P01') return []
-    throw error
-  })
+  return `select ${FINGERPRINT} as fingerprint, array[${values.join(', ')}]::text[] as values`
+}
+
+const lookName = (catalog: SequenceCatalog): string =>
+  `cutover_look_${createHash('sha256').update(valuesSql(catalog)).digest('hex').slice(0, 16)}`
+
+async function statesBy(
+  run: Run,
+  { definitions, fingerprint }: SequenceCatalog,
+  text: string,
+): Promise<SequenceStates | undefined> {
+  // One of them was dropped or renamed, or the session that had prepared the look is gone.
+  const rows = await run<{ fingerprint: string; values: string[] }>(text).catch(ignoring('42P01', '26000'))
+  const row = rows?.[0]
   if (row?.fingerprint !== fingerprint) return undefined
   return new Map(
     definitions.map((definition, index) => {
@@ -88,3 +109,10 @@ export async function readStates(
     }),
   )
 }
+
+const ignoring =
+  (...sqlStates: readonly string[]) =>
+  (error: unknown): undefined => {
+    if (error instanceof Error && 'code' in error && sqlStates.includes(String(error.code))) return undefined
+    throw error
+  }

@@ -132,6 +132,15 @@ it('names a sequence that the other side lacks', async () => {
   await expect(presetSequences(f.m, 'old')).rejects.toThrow(/"public"\."alone" is missing on the new side/)
 })
 
+it('does without what it had prepared when its session was lost', async () => {
+  f = await fixture({ schema: SCHEMA })
+  await presetSequences(f.m, 'old')
+  await take(f.old, 'public.loose', 2_000)
+  await f.new(`deallocate all`)
+  expect(await checkSequences(f.m, 'old')).toBe(1)
+  expect(await take(f.new, 'public.loose')).toBe('3001')
+})
+
 it('reads many sequences in one statement', async () => {
   f = await fixture({ schema: SCHEMA })
   await f.both(
