@@ -154,8 +154,7 @@ class CutoverPool extends BasePool implements CoreView {
       const listener: Listener = (...args) => {
         if (!quietly || !pool.muted) this.emit(event, ...args)
       }
-      pool.emitter.on(event, listener)
-      return () => pool.emitter.removeListener(event, listener)
+      return pool.listen(event, listener)
     })
     this.#forwarders.set(event, removers)
   }

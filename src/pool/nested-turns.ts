@@ -10,7 +10,7 @@ interface Watched {
   stop(): void
 }
 
-/** Listens on the sockets of leased clients: what runs in the turn of a lease's data belongs to that lease. */
+/** Listens to the messages of leased clients: what runs in the turn of a lease's answer belongs to that lease. */
 export class NestedTurns {
   #turn: InnerClient | undefined
   /** The client of this turn was handed out in the turn of another lease's data, whose work still goes on in it. */
@@ -45,13 +45,18 @@ export class NestedTurns {
   mark(client: InnerClient): void {
     // A client that is connecting may still change its socket for an encrypted one; it is marked when handed out.
     if (this.#watched.has(client) || client._connected === false) return
-    const stream = client.connection?.stream
-    if (stream === undefined) return
+    const { connection } = client
+    if (connection === undefined) return
     const enter = (): void => this.#enter(client, false)
-    stream.prependListener('data', enter)
+    // Not `data` of the socket: pg-copy-streams insists on pg's own listener being the only one there.
+    connection.prependListener('message', enter)
     this.#watched.set(client, {
       heardAt: performance.now(),
-      stop: () => stream.removeListener('data', enter),
+      stop: () => {
+        connection.removeListener('message', enter)
+        // pg begins to emit each message with the first listener and never stops by itself.
+        connection._emitMessage = connection.listenerCount('message') > 0
+      },
     })
   }
 
@@ -75,6 +80,8 @@ export class NestedTurns {
   }
 
   #enter(client: InnerClient, shared: boolean): void {
+    // One of many messages in one turn of the socket.
+    if (this.#turn === client && this.#shared === shared) return
     this.#turn = client
     this.#shared = shared
     const watched = this.#watched.get(client)

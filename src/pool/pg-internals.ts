@@ -21,7 +21,10 @@ interface ActiveQuery {
 export interface InnerClient extends Omit<pg.PoolClient, 'connection'> {
   readonly processID: number | null
   /** Absent in pg-native. */
-  readonly connection?: EventEmitter & { readonly stream: EventEmitter & { destroy(): void } }
+  readonly connection?: EventEmitter & {
+    readonly stream: EventEmitter & { destroy(): void }
+    _emitMessage: boolean
+  }
   readonly _connected?: boolean
   readonly readyForQuery?: boolean
   readonly _activeQuery: ActiveQuery | null | undefined
@@ -45,10 +48,11 @@ export interface InnerPool extends Omit<
   ending: boolean
   ended: boolean
   readonly _clients: readonly InnerClient[]
-  readonly _idle: readonly { readonly client: InnerClient }[]
+  readonly _idle: readonly { readonly client: InnerClient; timeoutId: NodeJS.Timeout | undefined }[]
   readonly _pendingQueue: { callback: AcquireCallback; timedOut?: boolean }[]
   _remove(client: InnerClient, callback?: () => void): void
   _pulseQueue(): void
+  _isAboveMin(): boolean
 }
 
 /** pg-pool's own `query` and `connect`, which are written in terms of `this.connect`, `this.log` and `this.Promise`. */

@@ -173,6 +173,7 @@ export class PoolCore implements Gate, AdmissionView {
     this.#lease.stop()
     this.turns.unmarkAll()
     this.line.clock.start()
+    this.pools[side].keep()
     this.#enter({ kind: 'releasing', side, last: this.line.queue.tail })
     this.line.pump()
     return report
@@ -183,7 +184,7 @@ export class PoolCore implements Gate, AdmissionView {
   }
 
   backends(side: Side): readonly number[] {
-    return this.pools[side].backends()
+    return this.pools[side].backends.all()
   }
 
   /** Ends both inner pools and fails what waits; handed-in pools only if `everything` says so. */

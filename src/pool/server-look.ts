@@ -27,7 +27,7 @@ const WHO = `select pid, application_name as "applicationName", state,
  * server that cannot be connected to is taken for one that runs nothing of ours, or a dead one could never be left.
  */
 export function serverIsQuiet(pool: SidePool, deadlineMillis: number): Promise<void> {
-  if (pool.backends().length === 0) return Promise.resolve()
+  if (pool.backends.all().length === 0) return Promise.resolve()
   return new Promise((resolve, reject) => {
     let client: InnerClient | undefined
     let atWork: readonly number[] | undefined
@@ -92,7 +92,10 @@ export const describeLease = (lease: LeaseReport): string =>
   `${lease.state ?? 'state unknown'}, last statement started ${lease.lastStatementStart ?? 'never'}`
 
 async function backendsAtWork(client: InnerClient, pool: SidePool): Promise<number[]> {
-  const { rows } = await client.query<{ pid: number }>(AT_WORK, [pool.backends(), pool.abandoned()])
+  const { rows } = await client.query<{ pid: number }>(AT_WORK, [
+    pool.backends.all(),
+    pool.backends.abandoned(),
+  ])
   return rows.map((row) => row.pid)
 }
 

@@ -3,6 +3,7 @@ import type { EventEmitter } from 'node:events'
 import type { Side } from '../phase/phases.js'
 import { readFence, type FenceMessage } from './fence-error.js'
 import type { LeaseReport } from './gate.js'
+import { OwnBackends } from './own-backends.js'
 import { isBusy, isInTransaction, type InnerClient, type InnerPool } from './pg-internals.js'
 
 export interface SidePoolHooks {
@@ -12,16 +13,9 @@ export interface SidePoolHooks {
   failed(side: Side, error: Error, client: InnerClient): void
 }
 
-interface Backend {
-  /** When its connection ended, if it did. */
-  readonly endedAt?: number
-  /** The connection was given up with a statement under way. */
-  readonly abandoned?: boolean
-}
+type Listener = Parameters<EventEmitter['on']>[1]
 
-// The server may go on with a statement whose client was destroyed by `query_timeout`, so a backend is remembered
-// for a while after its connection.
-const FORGET_AFTER_MILLIS = 600_000
+const GOODBYE_MILLIS = 1_000
 
 export class SidePool {
   readonly side: Side
@@ -30,9 +24,10 @@ export class SidePool {
   readonly handedIn: boolean
   /** Set while clients are taken for our own ends: their acquire and release are nobody's business. */
   muted = false
-  readonly #backends = new Map<number, Backend>()
+  readonly backends = new OwnBackends()
   readonly #usualMin: number
-  readonly #detach: () => void
+  readonly #listening = new Set<() => void>()
+  readonly #watching = new Map<InnerClient, () => void>()
   #sweeping = false
 
   constructor(side: Side, inner: InnerPool, handedIn: boolean, hooks: SidePoolHooks) {
@@ -42,18 +37,26 @@ export class SidePool {
     this.#usualMin = inner.options.min
     const watch = (client: InnerClient): void => this.#watch(client, hooks)
     const failed = (error: Error, client: InnerClient): void => hooks.failed(side, error, client)
-    for (const client of inner._clients) watch(client)
-    this.emitter.on('connect', watch)
-    this.emitter.on('error', failed)
-    this.#detach = () => {
-      this.emitter.removeListener('connect', watch)
-      this.emitter.removeListener('error', failed)
-    }
+    // One that is connecting will be told of.
+    for (const client of inner._clients) if (client._connected !== false) watch(client)
+    this.listen('connect', watch)
+    this.listen('error', failed)
   }
 
   /** The pool's events without pg's typed overloads. */
   get emitter(): EventEmitter {
     return this.inner
+  }
+
+  /** Listens to the pool until the function that it gives is called, or the pool is given back to its owner. */
+  listen(event: string, listener: Listener): () => void {
+    const stop = (): void => {
+      this.emitter.removeListener(event, listener)
+      this.#listening.delete(stop)
+    }
+    this.emitter.on(event, listener)
+    this.#listening.add(stop)
+    return stop
   }
 
   /** Checked out, being connected, or waiting inside pg-pool. Exact without `connectionTimeoutMillis`, never low with it. */
@@ -99,18 +102,9 @@ export class SidePool {
     }))
   }
 
-  backends(): number[] {
-    return [...this.#backends.keys()]
-  }
-
-  /** Those that may still run a statement, or even have it to read yet, although its caller has given up. */
-  abandoned(): number[] {
-    return [...this.#backends].filter(([, { abandoned }]) => abandoned).map(([pid]) => pid)
-  }
-
   /** Opens `count` connections at once and keeps them from idling out until {@link restoreMin}. */
   async warm(count: number): Promise<void> {
-    this.#stopSweeping()
+    this.keep()
     const wanted = Math.max(1, Math.min(count, this.inner.options.max))
     this.inner.options.min = Math.max(this.#usualMin, wanted)
     this.muted = true
@@ -126,33 +120,48 @@ export class SidePool {
   }
 
   restoreMin(): void {
-    this.inner.options.min = this.#usualMin
+    const { inner } = this
+    const { idleTimeoutMillis, allowExitOnIdle } = inner.options
+    inner.options.min = this.#usualMin
+    if (!idleTimeoutMillis) return
+    // pg-pool sets the timer of a client when it comes back, and sets none while `min` keeps it.
+    for (const item of inner._idle) {
+      if (item.timeoutId !== undefined || !inner._isAboveMin()) continue
+      item.timeoutId = setTimeout(() => {
+        if (inner._isAboveMin()) inner._remove(item.client, () => inner._pulseQueue())
+      }, idleTimeoutMillis)
+      if (allowExitOnIdle) item.timeoutId.unref()
+    }
   }
 
-  /** Closes what is idle now, and what comes back later, until the side is warmed again. */
+  /** Closes what is idle now, and what comes back later, until the side is used or warmed again. */
   async sweep(): Promise<void> {
     this.restoreMin()
     if (!this.#sweeping) {
       this.#sweeping = true
       this.inner.on('release', this.#sweepLater)
     }
-    await Promise.all(
-      [...this.inner._idle].map(
-        ({ client }) => new Promise<void>((resolve) => this.inner._remove(client, () => resolve())),
-      ),
-    )
+    await Promise.all([...this.inner._idle].map(({ client }) => this.#close(client)))
+  }
+
+  /** The end of {@link sweep}: what comes back stays. */
+  keep(): void {
+    this.#sweeping = false
+    this.inner.removeListener('release', this.#sweepLater)
   }
 
   /** Gives a handed-in pool back to its owner as it was. */
   letGo(): void {
-    this.#stopSweeping()
+    this.keep()
     this.restoreMin()
-    this.#detach()
+    for (const stop of this.#listening) stop()
+    for (const stop of this.#watching.values()) stop()
+    this.#watching.clear()
   }
 
   /** Ends the pool. Calls that wait inside it are failed with pg-pool's own text instead of being left for ever. */
   async end(): Promise<void> {
-    this.#stopSweeping()
+    this.keep()
     const { inner } = this
     if (inner.ending) return
     const ended = inner.end()
@@ -170,28 +179,37 @@ export class SidePool {
     })
   }
 
-  #stopSweeping(): void {
-    this.#sweeping = false
-    this.inner.removeListener('release', this.#sweepLater)
+  /** A server that does not answer is not waited for longer than this. */
+  #close(client: InnerClient): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => client.connection?.stream.destroy(), GOODBYE_MILLIS)
+      this.inner._remove(client, () => {
+        clearTimeout(timer)
+        resolve()
+      })
+    })
   }
 
   // Once a connection, never once a query.
   #watch(client: InnerClient, hooks: SidePoolHooks): void {
     // A leased client that dies without a listener would end the process.
-    client.on('error', () => {})
-    client.connection?.prependListener('errorMessage', (message: unknown) => {
+    const lost = (): void => {}
+    const refused = (message: unknown): void => {
       const fence = readFence(message)
       if (fence) hooks.fenced(this.side, fence)
-    })
-    const { processID } = client
-    if (processID === null) return
-    const now = performance.now()
-    for (const [pid, { endedAt = now }] of this.#backends) {
-      if (now - endedAt > FORGET_AFTER_MILLIS) this.#backends.delete(pid)
     }
-    this.#backends.set(processID, {})
-    client.once('end', () =>
-      this.#backends.set(processID, { endedAt: performance.now(), abandoned: isBusy(client) }),
-    )
+    const ended = (): void => {
+      this.#watching.delete(client)
+      this.backends.ended(client.processID, isBusy(client))
+    }
+    client.on('error', lost)
+    client.connection?.prependListener('errorMessage', refused)
+    client.once('end', ended)
+    this.#watching.set(client, () => {
+      client.removeListener('error', lost)
+      client.connection?.removeListener('errorMessage', refused)
+      client.removeListener('end', ended)
+    })
+    this.backends.began(client.processID)
   }
 }

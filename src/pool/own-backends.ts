@@ -1,0 +1,41 @@
+// Remembers the server's backends that a pool has had, for a while after their connections.
+
+interface Backend {
+  /** When its connection ended, if it did. */
+  readonly endedAt?: number
+  /** The connection was given up with a statement under way. */
+  readonly abandoned?: boolean
+}
+
+// The server may go on with a statement whose client was destroyed by `query_timeout`. Later its number may be anybody's.
+const FORGET_AFTER_MILLIS = 600_000
+
+export class OwnBackends {
+  readonly #known = new Map<number, Backend>()
+
+  /** `processId` is null for clients that do not tell it. */
+  began(processId: number | null): void {
+    this.#note(processId, {})
+  }
+
+  ended(processId: number | null, abandoned: boolean): void {
+    this.#note(processId, { endedAt: performance.now(), abandoned })
+  }
+
+  all(): number[] {
+    return [...this.#known.keys()]
+  }
+
+  /** Those that may still run a statement, or even have it to read yet, although its caller has given up. */
+  abandoned(): number[] {
+    return [...this.#known].filter(([, { abandoned }]) => abandoned).map(([processId]) => processId)
+  }
+
+  #note(processId: number | null, backend: Backend): void {
+    if (processId === null) return
+    const now = performance.now()
+    for (const [known, { endedAt = now }] of this.#known)
+      if (now - endedAt > FORGET_AFTER_MILLIS) this.#known.delete(known)
+    this.#known.set(processId, backend)
+  }
+}
