@@ -17,12 +17,15 @@ export interface OpenTransaction {
   readonly query: string
 }
 
+/** An {@link OpenTransaction} out of `pg_stat_activity a`. */
+export const TRANSACTION_COLUMNS = `a.pid, coalesce(a.application_name, '') as "applicationName",
+         coalesce(host(a.client_addr) || ':' || a.client_port, a.backend_type) as "clientAddress",
+         coalesce(a.state, 'unknown') as state, coalesce(a.query_start::text, '') as "queryStart",
+         coalesce(a.xact_start::text, '') as "transactionStart", left(a.query, 1000) as query`
+
 // Read transactions of the hold run in pools of our own name, and walsenders are no client backends.
 const OPEN_TRANSACTIONS = `
-  select a.pid, coalesce(a.application_name, '') as "applicationName",
-         coalesce(host(a.client_addr) || ':' || a.client_port, 'local') as "clientAddress",
-         coalesce(a.state, 'unknown') as state, coalesce(a.query_start::text, '') as "queryStart",
-         coalesce(a.xact_start::text, '') as "transactionStart", left(a.query, 1000) as query
+  select ${TRANSACTION_COLUMNS}
     from pg_stat_activity a
    where a.datname = current_database() and a.backend_type = 'client backend' and a.pid <> pg_backend_pid()
      and coalesce(a.application_name, '') not like 'pg-cutover%'

@@ -12,8 +12,10 @@ import { CutoverError } from '../errors.js'
 import { scopeSql } from '../mirror/scope.js'
 import { assertHeld } from './attempt.js'
 import type { Attempt } from './attempt.js'
+import { describeTransaction, TRANSACTION_COLUMNS } from './drain.js'
+import type { OpenTransaction } from './drain.js'
 import { tableName } from './fence-triggers.js'
-import { UNIT, isServerError, unitError } from './unit.js'
+import { UNIT, isLockFailure, isServerError, unitError } from './unit.js'
 
 /** Below the statement's own bound, so that the error says that it was a lock. */
 const LOCK_MARGIN_MILLIS = 100
@@ -44,9 +46,27 @@ export async function closeFence(a: Attempt): Promise<void> {
   } catch (error) {
     // Only a clear no of the server is a no; after anything else the fence may stand, or may still come.
     if (isServerError(error)) a.fence = 'none'
-    throw unitError(error, `the fence of the ${a.from} database`, 'ERR_FENCE')
+    const holders = isLockFailure(error) ? await namedHolders(a) : ''
+    throw unitError(error, `the fence of the ${a.from} database${holders}`, 'ERR_FENCE')
   }
 }
+
+/** Who holds a lock on a table in scope that a fence waits for, as far as they are still there. */
+async function namedHolders(a: Attempt): Promise<string> {
+  const found = await a.rescue[a.from]
+    .run<OpenTransaction & Record<string, unknown>>(LOCK_HOLDERS, [a.scope.map(({ oid }) => oid)])
+    .catch(() => [])
+  return found.length === 0 ? '' : ` (in its way: ${found.map(describeTransaction).join('; ')})`
+}
+
+const LOCK_HOLDERS = `
+  select ${TRANSACTION_COLUMNS}
+    from pg_stat_activity a
+   where a.pid <> pg_backend_pid() and a.pid in (select l.pid from pg_locks l
+     where l.granted and l.locktype = 'relation' and l.relation = any ($1::oid[])
+       and l.database = (select oid from pg_database where datname = current_database())
+       and l.mode not in ('AccessShareLock', 'RowShareLock'))
+   order by a.xact_start limit 3`
 
 /** Whether the role may shorten `deadlock_timeout`; where it may not, the bound of the fence must leave room for it. */
 export async function readYield(run: Run, fenceTimeoutMillis: number): Promise<boolean> {

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { ControlConnection } from '../control/control-connection.js'
 import { CutoverError } from '../errors.js'
 import type { ScopedTable } from '../mirror/scope.js'
-import { describeTransaction } from './drain.js'
+import { describeTransaction, TRANSACTION_COLUMNS } from './drain.js'
 import type { OpenTransaction } from './drain.js'
 
 /** Somebody who begins a transaction now and then is waited for; who sits in one is named. */
@@ -11,10 +11,7 @@ const PATIENCE_MILLIS = 5_000
 const LOOK_MILLIS = 50
 
 const OLD_WORK = `
-  select a.pid, coalesce(a.application_name, '') as "applicationName",
-         coalesce(host(a.client_addr) || ':' || a.client_port, a.backend_type) as "clientAddress",
-         coalesce(a.state, 'unknown') as state, coalesce(a.query_start::text, '') as "queryStart",
-         coalesce(a.xact_start::text, '') as "transactionStart", left(a.query, 1000) as query,
+  select ${TRANSACTION_COLUMNS},
          case when v.pid is not null then 'a vacuum' when i.pid is not null then i.command
               when k.pid is not null then 'a lock' end as maintenance, k.relation::text as relation
     from pg_stat_activity a

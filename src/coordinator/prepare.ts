@@ -2,7 +2,7 @@
 import { readSide } from '../control/side-row.js'
 import type { SideRow } from '../control/side-row.js'
 import { CutoverError } from '../errors.js'
-import { createReverse } from '../mirror/replication.js'
+import { createForward, createReverse } from '../mirror/replication.js'
 import { readScope } from '../mirror/scope.js'
 import type { ScopedTable } from '../mirror/scope.js'
 import { presetSequences } from '../mirror/sequences.js'
@@ -43,7 +43,7 @@ export async function prepare(a: Attempt, deadline: number): Promise<void> {
   await ensureStandingTriggers(m, to, deadline)
   await removeLiftedTriggers(m, from)
   await ensureNextTriggers(m, from, a.epoch, a.scope, deadline)
-  if (m.mirror === 'replication') await prepareWayBack(a)
+  if (m.mirror === 'replication') await prepareMirror(a, deadline)
   a.mayYield = await readYield(a.left.run, m.timings.fenceTimeoutMillis)
   a.progress('prepare', 'old transactions')
   await assertNoOldWork(m.control[from], a.scope, deadline)
@@ -65,7 +65,7 @@ export async function prepare(a: Attempt, deadline: number): Promise<void> {
   assertGoesOn(a)
 }
 
-async function prepareWayBack(a: Attempt): Promise<void> {
+async function prepareMirror(a: Attempt, deadline: number): Promise<void> {
   const { m, from, to } = a
   const there = new Set((await readScope(m.control[to].run, m.tables)).map(key))
   const missing = a.scope.filter((table) => !there.has(key(table)))
@@ -75,6 +75,12 @@ async function prepareWayBack(a: Attempt): Promise<void> {
       `the ${to} database has no table ${missing.map(({ schema, name }) => `${schema}.${name}`).join(', ')}`,
     )
   }
+  a.progress('prepare', 'new tables')
+  // Partitions made since the mirror began are published with their root, but nobody has subscribed to them yet.
+  const copyTimeoutMillis = Math.max(1, deadline - performance.now())
+  await createForward({ ...m, timings: { ...m.timings, copyTimeoutMillis } }, from, (progress) =>
+    m.events.publish('progress', progress),
+  )
   a.progress('prepare', 'the way back')
   await createReverse(m, to)
   a.progress('prepare', 'sequences')

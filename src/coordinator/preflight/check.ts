@@ -10,8 +10,11 @@ export interface Context {
   /** The side that writes now, and the other one. */
   readonly from: Side
   readonly to: Side
+  readonly stage: Stage
   readonly facts: Readonly<Record<Side, SideFacts>>
   readonly sequences: readonly SequencePair[]
+  /** Sequences that only the side `to` has. */
+  readonly extraSequences: readonly string[]
   /** Tables of the side `to` that have rows although nothing was copied into them yet. */
   readonly filled: readonly string[]
 }

@@ -54,8 +54,16 @@ const WIDER: readonly (readonly [RegExp, RegExp])[] = [
   [/^character varying/, /^(text|character varying)$/],
 ]
 
-const widens = ({ left, right }: ColumnPair): boolean =>
-  WIDER.some(([narrow, wide]) => narrow.test(left.type) && wide.test(right.type))
+/**
+ * Differences that the mirror passes as long as the values fit. Before a rollback the narrower side is the one to be opened: that
+ * every row fits there is proved by the mirror itself, and the way back must not be shut by what was let through on the way out.
+ */
+const widens = ({ stage }: Context, { left, right }: ColumnPair): boolean =>
+  WIDER.some(
+    ([narrow, wide]) =>
+      (narrow.test(left.type) && wide.test(right.type)) ||
+      (stage === 'cutover' && narrow.test(right.type) && wide.test(left.type)),
+  )
 
 const fills = (column: ColumnFacts): boolean => column.hasDefault || column.identity !== ''
 
@@ -98,7 +106,7 @@ export const COLUMN_CHECKS = {
     replication: true,
     find: (context) =>
       columnPairs(context)
-        .filter((pair) => pair.left.type !== pair.right.type && !widens(pair))
+        .filter((pair) => pair.left.type !== pair.right.type && !widens(context, pair))
         .map((pair) => typeDiffers(context, pair)),
   },
   'column-wider': {
@@ -106,11 +114,13 @@ export const COLUMN_CHECKS = {
     replication: true,
     find: (context) =>
       columnPairs(context)
-        .filter((pair) => pair.left.type !== pair.right.type && widens(pair))
+        .filter((pair) => pair.left.type !== pair.right.type && widens(context, pair))
         .map((pair) => typeDiffers(context, pair)),
   },
   'column-not-null': {
     severity: 'error',
+    // Before a rollback the mirror itself has proved it.
+    stage: 'mirror',
     replication: true,
     find: (context) =>
       columnPairs(context)

@@ -6,7 +6,7 @@ import { patiently } from '../../mirror/patient.js'
 import { readCatalog, readStates, sequenceKey } from '../../mirror/sequence-states.js'
 import { otherSide } from '../../phase/phases.js'
 import type { Side } from '../../phase/phases.js'
-import type { Context, SequencePair } from './check.js'
+import type { Context } from './check.js'
 import { tablePairs } from './column-checks.js'
 import { nameOf, readFacts } from './facts.js'
 import type { SideFacts } from './facts.js'
@@ -27,14 +27,16 @@ export function gather(m: Migration, from: Side, stage: Stage): Promise<Context>
         m,
         from,
         to,
+        stage,
         facts: { old: oldFacts, new: newFacts },
         sequences: [],
+        extraSequences: [],
         filled: [],
       } satisfies Context
       if (m.mirror === 'none') return context
       return {
         ...context,
-        sequences: await sequencePairs(m, context, run),
+        ...(await bothSequences(m, context, run)),
         filled: stage === 'mirror' ? await filledTables(context, run[to]) : [],
       }
     }),
@@ -43,18 +45,24 @@ export function gather(m: Migration, from: Side, stage: Stage): Promise<Context>
 
 const isReadable = (facts: SideFacts): boolean => facts.lockedSequences.length === 0
 
-async function sequencePairs(
+type Sequences = Pick<Context, 'sequences' | 'extraSequences'>
+
+async function bothSequences(
   m: Migration,
   { facts, from, to }: Context,
   run: Readonly<Record<Side, Run>>,
-): Promise<SequencePair[]> {
-  if (!isReadable(facts.old) || !isReadable(facts.new)) return []
+): Promise<Sequences> {
+  const none = { sequences: [], extraSequences: [] }
+  if (!isReadable(facts.old) || !isReadable(facts.new)) return none
   const states = (side: Side) =>
     readCatalog(run[side], m.tables).then((catalog) => readStates(run[side], catalog))
   const [lefts, rights] = await Promise.all([states(from), states(to)])
   // Undefined: one was made or dropped just now; preparing reads them again.
-  if (!lefts || !rights) return []
-  return [...lefts.values()].map((left) => ({ left, right: rights.get(sequenceKey(left)) }))
+  if (!lefts || !rights) return none
+  return {
+    sequences: [...lefts.values()].map((left) => ({ left, right: rights.get(sequenceKey(left)) })),
+    extraSequences: [...rights.values()].filter((right) => !lefts.has(sequenceKey(right))).map(nameOf),
+  }
 }
 
 /** A table that the subscription has already is being copied, or was. */

@@ -27,7 +27,7 @@ export const SCHEMA_CHECKS = {
     },
   },
   'table-extra': {
-    severity: 'warning',
+    severity: 'error',
     replication: true,
     find: ({ facts, from, to }) => {
       const there = new Set(facts[from].tables.map(nameOf))
@@ -38,7 +38,7 @@ export const SCHEMA_CHECKS = {
             {
               side: to,
               object: listed(extra),
-              message: `only the ${to} side has ${listed(extra)}; what is written there after the cutover is not mirrored back`,
+              message: `only the ${to} side has ${listed(extra)}; what is written there after the cutover could not be mirrored back`,
               fix: `create it on the ${from} side too, or name the tables in scope`,
             },
           ]
@@ -108,6 +108,8 @@ export const SCHEMA_CHECKS = {
   },
   'extension-missing': {
     severity: 'error',
+    // The way back must not be shut by what only the new side has.
+    stage: 'mirror',
     find: ({ facts, from, to }) => {
       const there = new Set(facts[to].extensions.map(({ name }) => name))
       return facts[from].extensions
@@ -132,6 +134,21 @@ export const SCHEMA_CHECKS = {
           message: `sequence ${nameOf(left)} is missing on the ${to} side`,
           fix: `create sequence ${quotedSequence(left)} increment ${left.increment} minvalue ${left.min} maxvalue ${left.max} cache ${left.cache}${left.cycle ? ' cycle' : ''}`,
         })),
+  },
+  'sequence-extra': {
+    severity: 'error',
+    replication: true,
+    find: ({ extraSequences, from, to }) =>
+      extraSequences.length === 0
+        ? []
+        : [
+            {
+              side: to,
+              object: listed(extraSequences),
+              message: `only the ${to} side has the sequences ${listed(extraSequences)}, so there would be no way back`,
+              fix: `create them on the ${from} side too, or drop them on the ${to} side`,
+            },
+          ],
   },
   'sequence-out-of-range': {
     severity: 'error',

@@ -76,6 +76,75 @@ it('moves the writer there and back and there again, and each side has every row
   expect(await recover(f.m)).toEqual({ done: [], open: [], writer: 'new', phase: 'live', epoch: 3 })
 })
 
+describe('tables made after the mirror began', () => {
+  const partition = `create table public.event_2027 partition of public.event for values from ('2027-01-01') to ('2028-01-01')`
+
+  it('are brought in before the hold', async () => {
+    await mirrored()
+    await f.both(partition)
+    await f.m.control.old.run(`insert into public.event values (1, '2027-03-03'), (2, '2027-03-03')`)
+    expect((await changeWriter(f.m, 'new', 'live')).outcome).toBe('done')
+    expect(await balances('new')).toBe(await balances('old'))
+    expect(await balances('new')).toContain('"events":2')
+  })
+
+  it('between the preparation and the fence make the attempt begin again', async () => {
+    await mirrored({ attempts: 2 })
+    const outcomes: string[] = []
+    f.m.events.on('cutover', ({ outcome, reason }) => outcomes.push(`${outcome} ${reason ?? ''}`))
+    f.m.gate.warm = async () => {
+      if (outcomes.length > 0) return
+      await f.both(partition)
+      await f.m.control.old.run(`insert into public.event values (1, '2027-03-03')`)
+    }
+    await changeWriter(f.m, 'new', 'live')
+    expect(outcomes).toEqual([expect.stringContaining('made or dropped'), 'done '])
+    expect(await balances('new')).toContain('"events":1')
+  })
+
+  it('and a table that is published no more are noticed by the fence', async () => {
+    await mirrored()
+    f.m.gate.warm = async () => {
+      await f.m.control.old.run(`alter publication "cutover_${f.m.name}_from_old" drop table public.account`)
+    }
+    await expect(changeWriter(f.m, 'new', 'live')).rejects.toMatchObject({
+      code: 'ERR_FENCE',
+      message: expect.stringContaining('not published'),
+    })
+  })
+})
+
+describe('whoever is left on the side that was left', () => {
+  it('is sent away if it is ours, named if it is not, and refused in any case', async () => {
+    await mirrored()
+    const [ours, rogue] = [
+      await f.app('old', { application_name: 'service' }),
+      await f.app('old', { application_name: 'grafana' }),
+    ]
+    const pid = (await ours.query<{ pid: number }>('select pg_backend_pid() as pid')).rows[0]?.pid ?? 0
+    f.m.gate.backends = () => [pid]
+    const gone = new Promise((resolve) => ours.once('error', resolve))
+    const named: string[] = []
+    f.m.events.on('rogueWriters', ({ side, backends }) =>
+      named.push(...backends.map(({ applicationName }) => `${side} ${applicationName}`)),
+    )
+    await changeWriter(f.m, 'new', 'live')
+    expect(await gone).toMatchObject({ code: '57P01' })
+    expect(named).toEqual(['old grafana'])
+    await expect(rogue.query('delete from account')).rejects.toMatchObject({ code: '25006' })
+  })
+})
+
+it('two coordinators at once: one is told that the other is at work', async () => {
+  f = await protocolFixture({ schema: SCHEMA })
+  const outcomes = await Promise.allSettled([
+    changeWriter(f.m, 'new', 'new'),
+    changeWriter(f.m, 'new', 'new'),
+  ])
+  const codes = outcomes.map((one) => (one.status === 'fulfilled' ? one.value.outcome : one.reason.code))
+  expect(new Set(codes)).toEqual(new Set(['ERR_BUSY', 'done']))
+})
+
 describe('without a mirror', () => {
   it('moves the writer and says that nothing proves the rows', async () => {
     f = await protocolFixture({ schema: SCHEMA })

@@ -177,10 +177,15 @@ describe('a lock that the fence does not get', () => {
     f.m.gate.warm = async () => {
       end ??= await hold(app, `insert into account values (3, 3)`)
     }
-    f.m.events.on('cutover', () => void end?.())
+    const reasons: (string | undefined)[] = []
+    f.m.events.on('cutover', ({ reason }) => {
+      reasons.push(reason)
+      void end?.()
+    })
     const event = await changeWriter(f.m, 'new', 'live')
     expect(event.outcome).toBe('done')
     expect(released).toEqual(['old', 'new'])
+    expect(reasons).toEqual([expect.stringContaining('in its way: "pg-cutover stand-in" pid'), undefined])
   })
 })
 
