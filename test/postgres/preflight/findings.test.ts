@@ -2,6 +2,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { preflight } from '../../../src/coordinator/preflight.js'
 import type { Finding } from '../../../src/coordinator/preflight.js'
+import { CHECKS } from '../../../src/coordinator/preflight/checks.js'
+import { FIRST_CODES } from '../../../src/coordinator/preflight/first-look.js'
 import { createForward, createReverse } from '../../../src/mirror/replication.js'
 import { fixture, one, until } from '../mirror/fixture.js'
 import type { Fixture } from '../mirror/fixture.js'
@@ -74,7 +76,7 @@ const CASES: readonly Case[] = [
   {
     code: 'table-extra',
     new: `create table public.fresh (id int primary key)`,
-    expected: { severity: 'warning', side: 'new', object: 'public.fresh' },
+    expected: { side: 'new', object: 'public.fresh' },
   },
   { code: 'table-unknown', tables: ['public.itme'], expected: { side: 'old', object: 'public.itme' } },
   {
@@ -182,6 +184,11 @@ const CASES: readonly Case[] = [
     expected: { side: 'new', object: 'public.alone' },
   },
   {
+    code: 'sequence-extra',
+    new: `create sequence public.alone`,
+    expected: { side: 'new', object: 'public.alone' },
+  },
+  {
     code: 'sequence-out-of-range',
     old: `select setval('public.loose', 3000000000)`,
     new: `alter sequence public.loose as int`,
@@ -286,6 +293,34 @@ describe('finds', () => {
       if (row.code !== 'schema-taken') await expectUntouched(shared)
     },
   )
+})
+
+it('has a case for every code, here or among the tests of servers', () => {
+  const elsewhere =
+    `prepared-transaction foreign-slot foreign-subscription listener slot-taken same-database wal-level replication-slots
+    wal-senders replication-workers sync-workers replication-origins slot-limits encoding collation row-security
+    privilege-schema privilege-replication privilege-subscription privilege-origin privilege-stats privilege-tables
+    privilege-sequences`.split(/\s+/)
+  const tested = new Set([...CASES.map(({ code }) => code), ...elsewhere])
+  expect([...tested].toSorted()).toEqual(Object.keys(CHECKS).toSorted())
+  expect(FIRST_CODES).toEqual([
+    'unreachable',
+    'version-too-old',
+    'sides-exchanged',
+    'subscriber-cannot-connect',
+  ])
+})
+
+it('lets a rollback pass where the way out was let pass', async () => {
+  f = await fixture({ schema: SCHEMA })
+  await f.new(
+    `create extension hstore; alter table public.item alter column id type bigint, alter column note drop not null`,
+  )
+  await f.old(`update cutover.side set status = 'moved', epoch = 1`)
+  await f.new(`update cutover.side set status = 'writer', epoch = 1, opened = 1`)
+  const errorsOf = (found: readonly Finding[]) => found.filter(({ severity }) => severity === 'error')
+  expect(errorsOf(await preflight(f.m, 'old', 'mirror'))).toEqual([])
+  expect(errorsOf(await preflight(f.m, 'new', 'cutover'))).toEqual([])
 })
 
 it('finds a prepared transaction in doubt', async () => {
