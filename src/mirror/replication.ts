@@ -16,7 +16,6 @@ import { createSubscription, dropSubscription } from './subscription.js'
 export { dropStream } from './drop-stream.js'
 export { housekeeping } from './housekeeping.js'
 export { streamHealth } from './stream-health.js'
-export type { StreamHealth } from './stream-health.js'
 export { advanceOrigin, disableStream, enableStream, workerGone } from './stream-switch.js'
 
 /**

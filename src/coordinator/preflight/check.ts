@@ -2,7 +2,7 @@
 import type { Migration } from '../../control/migration.js'
 import type { Side } from '../../phase/phases.js'
 import type { SequenceState } from '../../mirror/sequence-target.js'
-import type { SideFacts } from './facts.js'
+import type { SideFacts, TableFacts } from './facts.js'
 import type { Finding, Stage } from './finding.js'
 
 export interface Context {
@@ -16,7 +16,7 @@ export interface Context {
   /** Sequences that only the side `to` has. */
   readonly extraSequences: readonly string[]
   /** Tables of the side `to` that have rows although nothing was copied into them yet. */
-  readonly filled: readonly string[]
+  readonly filled: readonly TableFacts[]
 }
 
 export interface SequencePair {

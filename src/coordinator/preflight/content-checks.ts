@@ -44,17 +44,23 @@ export const CONTENT_CHECKS = {
     severity: 'error',
     stage: 'mirror',
     replication: true,
-    find: ({ filled, to }) =>
-      filled.length === 0
-        ? []
-        : [
-            {
-              side: to,
-              object: listed(filled),
-              message: `${listed(filled)} on the ${to} side already has rows, which the initial copy would meet`,
-              fix: `on the ${to} side: truncate ${filled.join(', ')}`,
-            },
-          ],
+    find: ({ filled, facts, to }) => {
+      if (filled.length === 0) return []
+      const names = listed(filled.map(nameOf))
+      const truncate = `truncate ${filled.map(({ schema, name }) => `${quoteIdent(schema)}.${quoteIdent(name)}`).join(', ')}`
+      // A side that was a mirror before is fenced, against TRUNCATE too.
+      const fenced = facts[to].controlSchema === 'ours'
+      return [
+        {
+          side: to,
+          object: names,
+          message: `${names} on the ${to} side already has rows, which the initial copy would meet`,
+          fix: fenced
+            ? `set session_replication_role = replica; ${truncate}; reset session_replication_role`
+            : truncate,
+        },
+      ]
+    },
   },
   'unlogged-named': {
     severity: 'error',

@@ -3,8 +3,8 @@ import { CONTROL_SCHEMA, quoteLiteral } from '../../control/names.js'
 import { FOREIGN_SCHEMAS, ownRelation, scopeSql } from '../../mirror/scope.js'
 import type { SideFacts } from './facts.js'
 
-/** Settings that decide what fits, and settings that change what a statement means. */
-export const CAPACITY_SETTINGS = [
+/** Settings that decide what fits. */
+const CAPACITY_SETTINGS = [
   'wal_level',
   'max_replication_slots',
   'max_wal_senders',
@@ -16,6 +16,7 @@ export const CAPACITY_SETTINGS = [
   'idle_replication_slot_timeout',
 ] as const
 
+/** Settings that change what a statement means. */
 export const MEANING_SETTINGS = [
   'TimeZone',
   'DateStyle',

@@ -9,7 +9,7 @@ import type { Side } from '../../phase/phases.js'
 import type { Context } from './check.js'
 import { tablePairs } from './column-checks.js'
 import { nameOf, readFacts } from './facts.js'
-import type { SideFacts } from './facts.js'
+import type { SideFacts, TableFacts } from './facts.js'
 import type { Stage } from './finding.js'
 
 /** A few round trips to each side; large catalogs may take their time. */
@@ -66,7 +66,7 @@ async function bothSequences(
 }
 
 /** A table that the subscription has already is being copied, or was. */
-async function filledTables(context: Context, run: Run): Promise<string[]> {
+async function filledTables(context: Context, run: Run): Promise<TableFacts[]> {
   const { m, from, to, facts } = context
   const name = streamName(m.name, from)
   const subscribed = facts[to].subscriptions.find((subscription) => subscription.name === name)?.tables ?? []
@@ -77,5 +77,5 @@ async function filledTables(context: Context, run: Run): Promise<string[]> {
     (table) => `exists (select from only ${quoteIdent(table.schema)}.${quoteIdent(table.name)})`,
   )
   const [row] = await run<{ filled: boolean[] }>(`select array[${rows.join(', ')}]::bool[] as filled`)
-  return tables.filter((_, index) => row?.filled[index] === true).map(nameOf)
+  return tables.filter((_, index) => row?.filled[index] === true)
 }

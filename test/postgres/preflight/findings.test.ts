@@ -2,9 +2,10 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { preflight } from '../../../src/coordinator/preflight.js'
 import type { Finding } from '../../../src/coordinator/preflight.js'
+import { ensureStandingTriggers } from '../../../src/coordinator/fence-triggers.js'
 import { CHECKS } from '../../../src/coordinator/preflight/checks.js'
 import { FIRST_CODES } from '../../../src/coordinator/preflight/first-look.js'
-import { createForward, createReverse } from '../../../src/mirror/replication.js'
+import { createForward, createReverse, dropStream } from '../../../src/mirror/replication.js'
 import { fixture, one, until } from '../mirror/fixture.js'
 import type { Fixture } from '../mirror/fixture.js'
 
@@ -309,6 +310,21 @@ it('has a case for every code, here or among the tests of servers', () => {
     'sides-exchanged',
     'subscriber-cannot-connect',
   ])
+})
+
+it('names a TRUNCATE that also passes the fence of a former mirror', async () => {
+  f = await fixture({ schema: SCHEMA })
+  await f.old(`insert into public.item (note) values ('copied')`)
+  await ensureStandingTriggers(f.m, 'new', performance.now() + 10_000)
+  await createForward(f.m, 'old', f.onProgress)
+  expect((await preflight(f.m, 'old', 'mirror')).map(seen)).toEqual([])
+  await dropStream(f.m, 'old')
+  const [found] = await preflight(f.m, 'old', 'mirror')
+  expect(found).toMatchObject({ code: 'table-filled', side: 'new', object: 'public.item' })
+  await f.new(found?.fix ?? '')
+  expect(await preflight(f.m, 'old', 'mirror')).toEqual([])
+  await createForward(f.m, 'old', f.onProgress)
+  expect(await one(f.new, `select count(*)::int from public.item`)).toBe(1)
 })
 
 it('lets a rollback pass where the way out was let pass', async () => {
