@@ -6,6 +6,7 @@ import type { ScopedTable } from '../mirror/scope.js'
 import { otherSide } from '../phase/phases.js'
 import type { Phase, Side } from '../phase/phases.js'
 import type { ReleaseReport } from '../pool/gate.js'
+import type { LockPolicy } from './lock-policy.js'
 import type { Migration } from '../control/migration.js'
 
 /** A hold, by this process's clock and by the clock of the server being left. */
@@ -33,8 +34,8 @@ export interface Attempt {
   scope: readonly ScopedTable[]
   /** Apply errors of the mirror before the hold. */
   applyErrors: number
-  /** The role may shorten `deadlock_timeout`, by which an autovacuum yields at once. */
-  mayYield: boolean
+  /** How the fence waits for its locks. */
+  locks: LockPolicy
   hold?: Hold
   /** `sent` from the moment a fence may stand, whatever became of the answer; `none` once the server has said it failed. */
   fence: 'none' | 'sent' | 'closed'
@@ -81,7 +82,7 @@ export function beginAttempt(m: Migration, from: Side, target: Phase): Attempt {
     epoch: 0,
     scope: [],
     applyErrors: 0,
-    mayYield: false,
+    locks: { mayYield: false, timeoutMillis: timings.fenceTimeoutMillis },
     fence: 'none',
     over: false,
     progress: (step, detail) =>

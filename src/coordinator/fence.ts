@@ -7,8 +7,6 @@ import {
   sentinelTable,
   streamName,
 } from '../control/names.js'
-import type { Run } from '../control/control-connection.js'
-import { CutoverError } from '../errors.js'
 import { scopeSql } from '../mirror/scope.js'
 import { assertHeld } from './attempt.js'
 import type { Attempt } from './attempt.js'
@@ -17,13 +15,7 @@ import type { OpenTransaction } from './drain.js'
 import { tableName } from './fence-triggers.js'
 import { UNIT, isLockFailure, isServerError, unitError } from './unit.js'
 
-/** Below the statement's own bound, so that the error says that it was a lock. */
-const LOCK_MARGIN_MILLIS = 100
-/** Without the right to shorten it, an autovacuum is only made to yield after this and the server's `deadlock_timeout`. */
-const YIELD_MARGIN_MILLIS = 200
-
-export interface FencePlan extends Pick<Attempt, 'm' | 'from' | 'target' | 'epoch' | 'scope' | 'mayYield'> {
-  readonly lockTimeoutMillis: number
+export interface FencePlan extends Pick<Attempt, 'm' | 'from' | 'target' | 'epoch' | 'scope' | 'locks'> {
   /** By the server's clock, in milliseconds since 1970: locks that are granted later are given back. */
   readonly serverDeadline: number
 }
@@ -36,7 +28,6 @@ export async function closeFence(a: Attempt): Promise<void> {
   const serverEnds = hold.serverEnds ?? 0
   const unit = fenceUnit({
     ...a,
-    lockTimeoutMillis: a.m.timings.fenceTimeoutMillis - LOCK_MARGIN_MILLIS,
     serverDeadline: serverEnds - Math.max(0, hold.ends - fenceEnds),
   })
   a.fence = 'sent'
@@ -67,25 +58,6 @@ const LOCK_HOLDERS = `
        and l.database = (select oid from pg_database where datname = current_database())
        and l.mode not in ('AccessShareLock', 'RowShareLock'))
    order by a.xact_start limit 3`
-
-/** Whether the role may shorten `deadlock_timeout`; where it may not, the bound of the fence must leave room for it. */
-export async function readYield(run: Run, fenceTimeoutMillis: number): Promise<boolean> {
-  try {
-    await run(`select set_config('deadlock_timeout', '10ms', true)`)
-    return true
-  } catch (error) {
-    if (!isServerError(error)) throw error
-    const [row] = await run<{ millis: number }>(
-      `select setting::int as millis from pg_settings where name = 'deadlock_timeout'`,
-    )
-    const needed = (row?.millis ?? 1_000) + YIELD_MARGIN_MILLIS + LOCK_MARGIN_MILLIS
-    if (fenceTimeoutMillis >= needed) return false
-    throw new CutoverError(
-      'ERR_PREPARE',
-      `fenceTimeoutMillis is ${fenceTimeoutMillis}, but an autovacuum yields only after the server's deadlock_timeout: raise it to ${needed}, or GRANT SET ON PARAMETER deadlock_timeout to this role`,
-    )
-  }
-}
 
 /**
  * Has the backend of the fence read what the fence will look at: a fresh one spends most of its time on its catalog caches,
@@ -126,8 +98,8 @@ export function fenceUnit(plan: FencePlan): string {
 
   return `do ${quoteLiteral(`
 begin
-  perform set_config('lock_timeout', '${plan.lockTimeoutMillis}', true);
-  ${plan.mayYield ? `perform set_config('deadlock_timeout', '10ms', true);` : ''}
+  perform set_config('lock_timeout', '${plan.locks.timeoutMillis}', true);
+  ${plan.locks.mayYield ? `perform set_config('deadlock_timeout', '10ms', true);` : ''}
   update cutover.side set epoch = ${epoch}, status = 'fenced', target = ${quoteLiteral(plan.target)}
    where name = ${name} and epoch = ${epoch - 1} and status = 'writer';
   if not found then ${fail(UNIT.guard, 'the row is not as it was read')} end if;

@@ -11,7 +11,8 @@ import { refuseErrors } from './begin-mirror.js'
 import { warmCatchUp } from './catch-up.js'
 import { warmDrain } from './drain.js'
 import { ensureNextTriggers, ensureStandingTriggers, removeLiftedTriggers } from './fence-triggers.js'
-import { readYield, warmFence } from './fence.js'
+import { warmFence } from './fence.js'
+import { readLockPolicy } from './lock-policy.js'
 import { assertNoOldWork } from './old-work.js'
 import { probeMirror } from './probe.js'
 import { preflight } from './preflight.js'
@@ -44,7 +45,7 @@ export async function prepare(a: Attempt, deadline: number): Promise<void> {
   await removeLiftedTriggers(m, from)
   await ensureNextTriggers(m, from, a.epoch, a.scope, deadline)
   if (m.mirror === 'replication') await prepareMirror(a, deadline)
-  a.mayYield = await readYield(a.left.run, m.timings.fenceTimeoutMillis)
+  a.locks = await readLockPolicy(a.left.run, m.timings.fenceTimeoutMillis)
   a.progress('prepare', 'old transactions')
   await assertNoOldWork(m.control[from], a.scope, deadline)
   if (m.mirror === 'replication') {

@@ -15,7 +15,8 @@ let m: Migration
 let writes = 0
 
 beforeEach(async () => {
-  pair = await startPair()
+  // A worker that has just been stopped is otherwise begun again after five seconds only.
+  pair = await startPair({ settings: { wal_retrieve_retry_interval: '200ms' } })
   m = migrationOver('dead', { old: pair.old.url(), new: pair.new.url() }, { mirror: 'replication' })
   writes = 0
   for (const side of ['old', 'new'] as const)

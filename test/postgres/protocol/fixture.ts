@@ -7,6 +7,7 @@ import { beginAttempt, endAttempt } from '../../../src/coordinator/attempt.js'
 import type { Attempt } from '../../../src/coordinator/attempt.js'
 import { ensureRows } from '../../../src/coordinator/begin-mirror.js'
 import { ensureNextTriggers, ensureStandingTriggers } from '../../../src/coordinator/fence-triggers.js'
+import { readLockPolicy } from '../../../src/coordinator/lock-policy.js'
 import { CutoverEvents } from '../../../src/events.js'
 import { readScope } from '../../../src/mirror/scope.js'
 import { otherSide } from '../../../src/phase/phases.js'
@@ -103,7 +104,7 @@ export async function preparedAttempt(m: Migration, from: Side = 'old'): Promise
   )
   a.epoch = Number(row?.epoch) + 1
   a.scope = await readScope(m.control[from].run, m.tables)
-  a.mayYield = true
+  a.locks = await readLockPolicy(a.left.run, m.timings.fenceTimeoutMillis)
   await ensureStandingTriggers(m, otherSide(from), deadline)
   await ensureNextTriggers(m, from, a.epoch, a.scope, deadline)
   const began = performance.now()
