@@ -7,8 +7,9 @@ import { follow, type Follower } from '../phase/follow.js'
 import type { Phase, Side } from '../phase/phases.js'
 import type { CutoverOptions } from '../cutover-options.js'
 import { cutoverPool } from '../pool/cutover-pool.js'
-import { innerPool, type InnerPool } from '../pool/pg-internals.js'
+import { innerPool } from '../pool/pg-internals.js'
 import { PoolCore } from '../pool/pool-core.js'
+import type { PoolCoreOptions } from '../pool/pool-core-options.js'
 import { readOptions, type ResolvedOptions } from '../read-options.js'
 import type { CoordinatedMode } from './coordinated-mode.js'
 import { DirectMode } from './direct-mode.js'
@@ -73,7 +74,7 @@ class LiveCutover extends CutoverEvents implements Cutover {
     super()
     this.name = options.name
     this.#options = options
-    const pools = { old: takePool(options, 'old'), new: takePool(options, 'new') }
+    const pools = takePools(options)
     const core = new PoolCore({
       name: options.name,
       pools,
@@ -94,7 +95,9 @@ class LiveCutover extends CutoverEvents implements Cutover {
     })
     this.#ready = this.#knowPhase()
     // Told by ready(); an application that never asks must not die of it.
-    this.#ready.catch(() => this.#core.refuse())
+    this.#ready.catch(() => {
+      if (!this.#ended) this.#core.refuse()
+    })
   }
 
   get phase(): Phase | undefined {
@@ -156,7 +159,7 @@ class LiveCutover extends CutoverEvents implements Cutover {
       const { CoordinatedMode } = await import('./coordinated-mode.js')
       this.#mode = this.#coordinated = new CoordinatedMode(this.#core, this, this.#options)
     } else {
-      this.#mode = new DirectMode(this.#core, this, this.#options)
+      this.#mode = new DirectMode(this.#core, this, this.#options, () => this.#follower.again())
     }
     await this.#mode.start()
   }
@@ -174,30 +177,33 @@ class LiveCutover extends CutoverEvents implements Cutover {
   }
 
   async #end(): Promise<void> {
-    await this.#follower.close()
+    const followed = this.#follower.close()
     await this.#started.catch(() => {})
+    // A wish that is being done ends with the mode.
     await this.#mode?.close()
+    await followed
     await this.#core.end(false)
     for (const side of ['old', 'new'] as const) release(this.#options, side)
   }
 }
 
-function takePool(options: ResolvedOptions, side: Side): { inner: InnerPool; handedIn: boolean } {
+function takePools(options: ResolvedOptions): PoolCoreOptions['pools'] {
+  const taken = { old: takePool(options, 'old'), new: takePool(options, 'new') }
+  // Only now that neither was refused.
+  for (const given of Object.values(options.pools)) if (given instanceof pg.Pool) owned.add(given)
+  return taken
+}
+
+function takePool(options: ResolvedOptions, side: Side): PoolCoreOptions['pools'][Side] {
   const given = options.pools[side]
   if (!(given instanceof pg.Pool)) return { inner: innerPool(new pg.Pool(given)), handedIn: false }
-  if (owned.has(given)) {
-    throw new CutoverError(
-      'ERR_OPTION',
-      `createCutover: the pool given as ${side} already belongs to another migration`,
-    )
-  }
-  if (given.ending) {
-    throw new CutoverError(
-      'ERR_OPTION',
-      `createCutover: the pool given as ${side} was ended; pass an open one`,
-    )
-  }
-  owned.add(given)
+  const fault = owned.has(given)
+    ? 'already belongs to another migration'
+    : given.ending
+      ? 'was ended; pass an open one'
+      : undefined
+  if (fault !== undefined)
+    throw new CutoverError('ERR_OPTION', `createCutover: the pool given as ${side} ${fault}`)
   return { inner: innerPool(given), handedIn: true }
 }
 

@@ -19,13 +19,19 @@ export class DirectMode implements Mode {
   readonly #core: PoolCore
   readonly #events: CutoverEvents
   readonly #options: ResolvedOptions
+  /** Has the source's last wish followed once more. */
+  readonly #again: () => void
+  readonly #closing = new AbortController()
   #retry: NodeJS.Timeout | undefined
-  #moving = false
+  #retryMillis = FIRST_RETRY_MILLIS
+  #wished: Wish | undefined
+  #moving: Promise<unknown> | undefined
 
-  constructor(core: PoolCore, events: CutoverEvents, options: ResolvedOptions) {
+  constructor(core: PoolCore, events: CutoverEvents, options: ResolvedOptions, again: () => void) {
     this.#core = core
     this.#events = events
     this.#options = options
+    this.#again = again
   }
 
   start(): Promise<void> {
@@ -35,9 +41,12 @@ export class DirectMode implements Mode {
 
   async follow(wish: Wish): Promise<string | undefined> {
     clearTimeout(this.#retry)
+    if (wish !== this.#wished) this.#retryMillis = FIRST_RETRY_MILLIS
+    this.#wished = wish
     if (wish === 'hold') {
       if (this.phase === undefined)
         throw new CutoverError('ERR_PHASE_UNKNOWN', 'there is no phase yet to hold at')
+      if (this.#moving) throw busy()
       this.#core.hold({
         millis: this.#options.timings.holdTimeoutMillis,
         ended: () => Promise.resolve(this.#core.side),
@@ -48,30 +57,36 @@ export class DirectMode implements Mode {
       await this.change(wish)
       return undefined
     } catch (error) {
+      if (this.#closing.signal.aborted) throw error
       // Other processes may have gone already, so this one keeps trying for as long as the wish stands.
-      this.#tryAgain(wish, FIRST_RETRY_MILLIS)
+      this.#retry = setTimeout(this.#again, this.#retryMillis).unref()
+      this.#retryMillis = Math.min(2 * this.#retryMillis, LONGEST_RETRY_MILLIS)
       return `${error instanceof Error ? error.message : String(error)}; it is tried again`
     }
   }
 
   async change(phase: Phase): Promise<CutoverEvent | undefined> {
-    if (this.#moving) throw new CutoverError('ERR_BUSY', 'a change of phase is running in this process')
+    if (this.#closing.signal.aborted) throw ended()
+    if (this.#moving) throw busy()
     clearTimeout(this.#retry)
     if (this.phase === undefined || writerOf(this.phase) === writerOf(phase)) {
       this.#serve(phase)
       return undefined
     }
-    this.#moving = true
+    const flipped = this.#flip(phase)
+    this.#moving = flipped.catch(() => {})
     try {
-      return await this.#flip(phase)
+      return await flipped
     } finally {
-      this.#moving = false
+      this.#moving = undefined
     }
   }
 
-  close(): Promise<void> {
+  /** A flip that is under way is given up and taken back. */
+  async close(): Promise<void> {
+    this.#closing.abort()
     clearTimeout(this.#retry)
-    return Promise.resolve()
+    await this.#moving
   }
 
   #serve(phase: Phase): void {
@@ -101,7 +116,7 @@ export class DirectMode implements Mode {
       }
       this.#events.publish('step', { name, epoch, direction, step: label, state: 'started' })
       try {
-        await work()
+        await this.#unlessClosing(work())
       } catch (error) {
         tell('failed')
         throw error
@@ -126,7 +141,7 @@ export class DirectMode implements Mode {
 
     this.#events.publish('warning', { name, code: 'NO_FENCE', message: NO_FENCE })
     try {
-      await step('prepare', () => core.arm())
+      await step('prepare', () => within(timings.prepareTimeoutMillis, core.arm()))
       await step('hold', () =>
         core.hold({ millis: timings.holdTimeoutMillis, ended: () => Promise.resolve(left) }),
       )
@@ -148,10 +163,29 @@ export class DirectMode implements Mode {
     return event
   }
 
-  #tryAgain(wish: Phase, afterMillis: number): void {
-    clearTimeout(this.#retry)
-    this.#retry = setTimeout(() => {
-      this.change(wish).catch(() => this.#tryAgain(wish, Math.min(2 * afterMillis, LONGEST_RETRY_MILLIS)))
-    }, afterMillis).unref()
+  #unlessClosing(work: unknown): Promise<unknown> {
+    const { signal } = this.#closing
+    return new Promise((resolve, reject) => {
+      const closed = (): void => reject(ended())
+      if (signal.aborted) closed()
+      signal.addEventListener('abort', closed)
+      Promise.resolve(work)
+        .then(resolve, reject)
+        .finally(() => signal.removeEventListener('abort', closed))
+    })
   }
 }
+
+/** What could not be opened in time may still be opened later, for nothing. */
+function within(millis: number, opened: Promise<void>): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const late = (): void =>
+      reject(new CutoverError('ERR_PREPARE', `the other side's connections were not open after ${millis} ms`))
+    const timer = setTimeout(late, millis)
+    opened.then(resolve, reject).finally(() => clearTimeout(timer))
+  })
+}
+
+const busy = (): CutoverError => new CutoverError('ERR_BUSY', 'a change of phase is running in this process')
+
+const ended = (): CutoverError => new CutoverError('ERR_ENDED', 'the migration was ended in this process')

@@ -35,6 +35,8 @@ export interface Follower {
   firstWish(timeoutMillis: number): Promise<Wish>
   /** Resolves when no wish is being done or waits. */
   settled(): Promise<void>
+  /** Tries the last wish once more if it was not done. */
+  again(): void
   /** Stops listening and waits for the wish that is being done. Idempotent; never rejects. */
   close(): Promise<void>
 }
@@ -147,6 +149,11 @@ export function follow(source: Source, { name, events, onWish }: FollowOptions):
     },
     async settled() {
       await working
+    },
+    again() {
+      if (closed || failure === undefined || waiting !== undefined) return
+      waiting = lastWish
+      working ??= work()
     },
     async close() {
       closed = true

@@ -49,6 +49,8 @@ export class PoolCore implements Gate, AdmissionView {
         if (this.#isDraining) this.turns.within(client, within)
       },
     })
+    // No time passes for calls that wait for the first phase.
+    this.line.clock.stop()
     // The first state is gated too: calls that came before any phase are let through as clients come back.
     this.#listen(true)
   }

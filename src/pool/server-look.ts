@@ -49,18 +49,17 @@ export function serverIsQuiet(pool: SidePool, deadlineMillis: number): Promise<v
         }
         if (late.signal.aborted) return given.release()
         client = given
-        atWork = await backendsAtWork(given, pool)
+        // Should it fail, the connection or the server has failed, which the next turn finds out.
+        atWork = await backendsAtWork(given, pool, deadlineMillis).catch(() => undefined)
+        if (late.signal.aborted) return
         client = undefined
-        given.release()
-        if (atWork.length === 0) return
+        given.release(atWork === undefined)
+        if (atWork?.length === 0) return
         await sleep(LOOK_EVERY_MILLIS)
       }
     }
     look()
-      .then(resolve, (error: unknown) => {
-        if (!late.signal.aborted) client?.release(true)
-        reject(error instanceof Error ? error : new Error(String(error)))
-      })
+      .then(resolve, reject)
       .finally(() => {
         clearTimeout(timer)
         pool.muted = false
@@ -91,11 +90,15 @@ export const describeLease = (lease: LeaseReport): string =>
   `"${lease.applicationName ?? ''}" backend ${lease.processId ?? 'connecting'} from ${lease.clientAddress ?? 'here'}, ` +
   `${lease.state ?? 'state unknown'}, last statement started ${lease.lastStatementStart ?? 'never'}`
 
-async function backendsAtWork(client: InnerClient, pool: SidePool): Promise<number[]> {
-  const { rows } = await client.query<{ pid: number }>(AT_WORK, [
-    pool.backends.all(),
-    pool.backends.abandoned(),
-  ])
+async function backendsAtWork(client: InnerClient, pool: SidePool, millis: number): Promise<number[]> {
+  const values = [pool.backends.all(), pool.backends.abandoned()]
+  // The application's own timeout may be shorter.
+  const question: pg.QueryConfig & { query_timeout: number } = {
+    text: AT_WORK,
+    values,
+    query_timeout: millis,
+  }
+  const { rows } = await client.query<{ pid: number }>(question)
   return rows.map((row) => row.pid)
 }
 

@@ -165,6 +165,9 @@ export class SidePool {
     const { inner } = this
     if (inner.ending) return
     const ended = inner.end()
+    // Nobody waits for what is being opened for later, and it may take a server that does not answer very long.
+    if (this.muted)
+      for (const client of this.leased()) if (!client._connected) client.connection?.stream.destroy()
     for (const { callback } of inner._pendingQueue.splice(0)) {
       const error = new Error('Cannot use a pool after calling end on the pool')
       process.nextTick(() => callback(error, undefined, () => {}))

@@ -252,17 +252,17 @@ it('is over when the hold is, whatever is still out', async () => {
   client.release()
 })
 
-it('leaves no listener on the sockets of the clients that it watched', async () => {
+it('leaves no listener on the connections of the clients that it watched', async () => {
   const { core, pool } = drive()
   const client = await pool.connect()
-  const { stream } = (client as unknown as { connection: { stream: NodeJS.EventEmitter } }).connection
-  const before = stream.listenerCount('data')
+  const { connection } = client as unknown as { connection: NodeJS.EventEmitter & { _emitMessage: boolean } }
+  const watched = (): unknown[] => [connection.listenerCount('message'), connection._emitMessage]
   core.hold(lease())
-  expect(stream.listenerCount('data')).toBe(before + 1)
+  expect(watched()).toEqual([1, true])
   const drained = core.drain(5_000)
   client.release()
   await drained
-  expect(stream.listenerCount('data')).toBe(before)
+  expect(watched()).toEqual([0, false])
 })
 
 it('finds its own look at the server in no event of the pool', async () => {

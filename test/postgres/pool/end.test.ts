@@ -5,6 +5,7 @@ import { promisify } from 'node:util'
 import pg from 'pg'
 import { afterEach, describe, expect, it } from 'vitest'
 import { createCutover, memorySource, type CutoverOptions } from '../../../src/index.js'
+import { countResources } from '../../support/leak-check.js'
 import { startProxy } from '../../support/proxy.js'
 import { lease, reasonOf, sideOf, sides, stateOf, turn } from './fixture.js'
 
@@ -92,11 +93,11 @@ describe('pool.end()', () => {
   it('has its callback form, and refuses to be called twice in either', async () => {
     const { pool } = drive()
     await new Promise<void>((resolve) => {
-      void pool.end(resolve)
+      pool.end(resolve)
     })
     expect((await reasonOf(pool.end())).message).toBe('Called end on pool more than once')
     const reason = await new Promise<unknown>((resolve) => {
-      void pool.end(resolve as () => void)
+      pool.end(resolve as () => void)
     })
     expect(reason).toMatchObject({ message: 'Called end on pool more than once' })
     expect((await reasonOf(pool.query('select 1'))).message).toBe(ENDED)
@@ -131,9 +132,7 @@ describe('cutover.end()', () => {
     const given = { old: open('old', { min: 1 }), new: open('new') }
     const client = await given.old.connect()
     client.release()
-    const before = [listeners(given.old), listeners(given.new), listeners(client)]
-    const connection = (client as unknown as { connection: NodeJS.EventEmitter }).connection
-    const refusals = connection.listenerCount('errorMessage')
+    const before = [listeners(given.old), listeners(given.new)]
     const source = memorySource('old')
     const cutover = createCutover(migration({ ...given, source }))
     for (const name of ['connect', 'acquire', 'release', 'remove'])
@@ -146,16 +145,12 @@ describe('cutover.end()', () => {
     const later = await given.old.connect()
     await cutover.end()
     expect((await reasonOf(cutover.pool.query('select 1'))).message).toBe(ENDED)
-    expect([listeners(given.old), listeners(given.new)]).toEqual(before.slice(0, 2))
+    expect([listeners(given.old), listeners(given.new)]).toEqual(before)
     expect([given.old.options.min, given.new.options.min]).toEqual([1, 0])
+    const { connection } = later as unknown as { connection: NodeJS.EventEmitter }
+    expect([connection.listenerCount('errorMessage'), later.listenerCount('error')]).toEqual([1, 0])
     later.release()
     expect([await sideOf(given.old), await sideOf(given.new)]).toEqual(['old', 'new'])
-    expect(connection.listenerCount('errorMessage')).toBeLessThanOrEqual(refusals)
-    const idle = await given.old.connect()
-    expect(
-      (idle as unknown as { connection: NodeJS.EventEmitter }).connection.listenerCount('errorMessage'),
-    ).toBe(1)
-    idle.release()
   })
 
   it('ends its own pools, fails what waits, and may be called again, before or after pool.end()', async () => {
@@ -177,7 +172,7 @@ describe('cutover.end()', () => {
     await expect(other.advance('new')).rejects.toMatchObject({ code: 'ERR_ENDED' })
   })
 
-  it('ends a flip that is under way: the calls of the pool are told at once', async () => {
+  it('gives up a flip that is under way, even to a server that does not answer', async () => {
     const proxy = await startProxy(Number(new URL(urls.new).port))
     proxy.stall()
     const source = memorySource('old')
@@ -188,10 +183,9 @@ describe('cutover.end()', () => {
     })
     source.set('new')
     await armed
-    const advanced = cutover.end()
-    await proxy.close()
-    await advanced
+    await cutover.end()
     expect(cutover.phase).toBe('old')
+    await proxy.close()
   })
 })
 
@@ -259,10 +253,11 @@ describe('a process', () => {
 
 it('a queue that is failed leaves nothing that runs later', async () => {
   const { core, pool } = drive({ connectionTimeoutMillis: 60_000 })
+  const before = countResources().Timeout
   core.hold(lease())
   const waiting = reasonOf(pool.query('select 1'))
   await pool.end()
   await waiting
   await turn()
-  expect(process.getActiveResourcesInfo().filter((name) => name === 'Timeout')).toEqual([])
+  expect(countResources().Timeout).toBe(before)
 })

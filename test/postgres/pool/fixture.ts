@@ -1,6 +1,7 @@
 // What the tests of the routes share: two sides that say who they are, a gate that is driven by hand, and what each side holds.
 import { afterAll, afterEach } from 'vitest'
 import pg from 'pg'
+import type { Cutover } from '../../../src/cutover/create-cutover.js'
 import { CutoverEvents, type EventMap } from '../../../src/events.js'
 import type { Side } from '../../../src/phase/phases.js'
 import { cutoverPool } from '../../../src/pool/cutover-pool.js'
@@ -177,7 +178,7 @@ export async function routeOf(
 
 /** The next event of a migration for which this is true. */
 export function eventWhere<K extends keyof EventMap>(
-  events: Pick<CutoverEvents, 'on' | 'off'>,
+  events: CutoverEvents | Cutover,
   name: K,
   matches: (event: EventMap[K][0]) => boolean,
 ): Promise<EventMap[K][0]> {
