@@ -90,9 +90,10 @@ it('drops a copy under way, with the slot that Postgres made for it and could no
     () => 'given up',
   )
   await until(next.run, `exists (select from pg_locks where locktype = 'advisory' and not granted)`)
-  expect(
-    await one(old.run, `select count(*)::int from pg_replication_slots where slot_name like 'pg\\_%'`),
-  ).toBe(1)
+  // The sentinel's copy may have one too for a moment.
+  expect(await one(old.run, `exists (select from pg_replication_slots where slot_name like 'pg\\_%')`)).toBe(
+    true,
+  )
   // Postgres drops that slot by itself unless the publisher is away at this moment.
   await oldServer.kill()
   await expect(dropStream(m, 'old')).rejects.toThrow()
