@@ -53,15 +53,18 @@ export interface Attempt {
   progress(step: string, detail: string): void
 }
 
-// A way out has its own bounds, well inside a few round trips of the end of the lease.
-const RESCUE = {
-  statementTimeoutMillis: 2_000,
-  lockTimeoutMillis: 1_500,
-  connectTimeoutMillis: 2_000,
-} as const
-
+/**
+ * A way out has its own bounds, well inside a few round trips of the end of the lease; and below the hold, so that a
+ * process of ours that stalls in a transaction never keeps a row locked for as long as somebody may have to wait for it.
+ */
 export function rescueConnections(m: Migration): Record<Side, ControlConnection> {
-  return { old: m.control.old.fork(RESCUE), new: m.control.new.fork(RESCUE) }
+  const statementTimeoutMillis = Math.min(2_000, Math.ceil(m.timings.holdTimeoutMillis * 0.8))
+  const bounds = {
+    statementTimeoutMillis,
+    lockTimeoutMillis: Math.ceil(statementTimeoutMillis * 0.75),
+    connectTimeoutMillis: 2_000,
+  }
+  return { old: m.control.old.fork(bounds), new: m.control.new.fork(bounds) }
 }
 
 export function beginAttempt(m: Migration, from: Side, target: Phase): Attempt {

@@ -1,5 +1,6 @@
 // A process that stalls inside the last step and wakes much later: the guards let it turn nothing that others have turned since.
 import { afterEach, beforeEach, expect, it } from 'vitest'
+import type { ControlConnection } from '../../../src/control/control-connection.js'
 import { readSide } from '../../../src/control/side-row.js'
 import type { SideRow } from '../../../src/control/side-row.js'
 import { beginMirror } from '../../../src/coordinator/begin-mirror.js'
@@ -25,11 +26,11 @@ beforeEach(async () => {
 })
 afterEach(() => f.drop())
 
-const turnLate = (): Promise<void> =>
+const turnLate = (connections = f.m.control): Promise<void> =>
   turnMirror({
     m: f.m,
     moved: first,
-    connections: f.m.control,
+    connections,
     deadline: performance.now() + 10_000,
     back: true,
   })
@@ -43,6 +44,20 @@ it('after a rollback it leaves the mirror as the rollback has turned it', async 
   await changeWriter(f.m, 'old', 'shadow')
   expect(await streams()).toEqual({ fromOld: true, fromNew: false })
   await turnLate()
+  expect(await streams()).toEqual({ fromOld: true, fromNew: false })
+})
+
+it('between its two halves a rollback may pass: the second half changes nothing', async () => {
+  const { old } = f.m.control
+  const stalled: ControlConnection = {
+    ...old,
+    transaction: async (work) => {
+      await changeWriter(f.m, 'old', 'shadow')
+      return old.transaction(work)
+    },
+  }
+  await turnLate({ old: stalled, new: f.m.control.new })
+  expect(await readSide(old, f.m.name)).toMatchObject({ status: 'writer', epoch: 2 })
   expect(await streams()).toEqual({ fromOld: true, fromNew: false })
 })
 

@@ -2,6 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type pg from 'pg'
 import { afterEach, describe, expect, it } from 'vitest'
+import { CONTROL_APPLICATION } from '../../../src/control/names.js'
 import { abort, readSide } from '../../../src/control/side-row.js'
 import { beginMirror } from '../../../src/coordinator/begin-mirror.js'
 import { changeWriter } from '../../../src/coordinator/coordinator.js'
@@ -211,6 +212,26 @@ describe('the end of the hold', () => {
     },
   )
 
+  it('while the fence waits for a lock uses its epoch up, before anything is let go', async () => {
+    await begun()
+    const app = await f.app('old', { application_name: 'pg-cutover stand-in' })
+    let end: (() => Promise<unknown>) | undefined
+    f.m.gate.warm = async () => {
+      end = await hold(app, `insert into account values (3, 3)`)
+    }
+    const ended = at('fence', 'started', async () => {
+      await until(`select from pg_locks where not granted and relation = 'public.account'::regclass`)
+      const side = lease?.ended()
+      await end?.()
+      expect(await side).toBe('old')
+      // Now traffic goes on: whatever is still to come of the fence must find no row.
+      expect(await readSide(f.m.control.old, f.m.name)).toMatchObject({ status: 'writer', epoch: 1 })
+    })
+    await expect(changeWriter(f.m, 'new', 'live')).rejects.toMatchObject({ name: 'CutoverError' })
+    await ended
+    await expectWayBack()
+  })
+
   it('after the decision leads forward', async () => {
     await begun()
     const ended = at('decide', 'done', async () => expect(await lease?.ended()).toBe('new'))
@@ -227,6 +248,19 @@ describe('the end of the hold', () => {
     expect(performance.now() - began).toBeLessThan(5_000)
     await expectWayBack()
   })
+})
+
+it('a process of ours that stalls with the row of the opened side locked is sent away, not waited for', async () => {
+  await begun()
+  const stalled = await f.app('new', { application_name: CONTROL_APPLICATION })
+  await f.both(`grant usage on schema cutover to public; grant select, update on cutover.side to public`)
+  const gone = new Promise((resolve) => stalled.once('error', resolve))
+  f.m.gate.warm = async () =>
+    void (await stalled.query('begin; select from cutover.side where name = current_database() for share'))
+  const event = await changeWriter(f.m, 'new', 'live')
+  expect(event.outcome).toBe('done')
+  expect(event.steps['open']).toBeLessThan(2_000)
+  expect(await gone).toMatchObject({ code: '57P01' })
 })
 
 describe('the mirror', () => {
