@@ -2,7 +2,7 @@
 export { createCutover } from './cutover/create-cutover.js'
 export type { Cutover } from './cutover/create-cutover.js'
 export type { Status } from './cutover/status.js'
-export type { ControlOptions, CutoverOptions } from './cutover-options.js'
+export type { ControlOptions, CutoverOptions } from './cutover/options.js'
 export { CutoverError, ERROR_CODES, isCutoverError } from './errors.js'
 export type { CutoverErrorCode } from './errors.js'
 export type { CutoverEvent, EventMap, ProgressEvent, RogueBackend, StepEvent } from './events.js'

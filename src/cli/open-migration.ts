@@ -6,7 +6,7 @@ import { CutoverEvents } from '../events.js'
 import { memorySource } from '../phase/memory-source.js'
 import type { Side } from '../phase/phases.js'
 import { noGate } from '../pool/gate.js'
-import { readOptions } from '../read-options.js'
+import { readOptions } from '../cutover/read-options.js'
 
 export interface ConnectFlags {
   readonly name: string

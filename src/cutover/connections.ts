@@ -1,7 +1,7 @@
 // Derives what the coordinator needs to reach the databases from what the application gave for its pools.
 import pg from 'pg'
 import type { Side } from '../phase/phases.js'
-import type { ResolvedOptions } from '../read-options.js'
+import type { ResolvedOptions } from './read-options.js'
 
 // Everything that tells pg where and as whom to connect. The rest of a pool's options (application_name, timeouts,
 // types, hooks) is about the application's own sessions.

@@ -11,7 +11,7 @@ import { otherSide, PHASES, writerOf, type Phase, type Side, type Wish } from '.
 import type { HoldLease } from '../pool/gate.js'
 import type { PoolCore } from '../pool/pool-core.js'
 import { loadOnePlainStatement } from '../reads/one-statement.js'
-import type { ResolvedOptions } from '../read-options.js'
+import type { ResolvedOptions } from './read-options.js'
 import { migrationOf } from './migration-of.js'
 import type { Mode } from './mode.js'
 

@@ -5,7 +5,7 @@ import { otherSide, writerOf, type Phase, type Side, type Wish } from '../phase/
 import type { PoolCore } from '../pool/pool-core.js'
 import { serverIsQuiet } from '../pool/server-look.js'
 import type { Mode } from './mode.js'
-import type { ResolvedOptions } from '../read-options.js'
+import type { ResolvedOptions } from './read-options.js'
 
 const FIRST_RETRY_MILLIS = 1_000
 const LONGEST_RETRY_MILLIS = 30_000

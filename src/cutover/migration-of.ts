@@ -4,7 +4,7 @@ import type { Migration } from '../control/migration.js'
 import type { CutoverEvents } from '../events.js'
 import type { Side } from '../phase/phases.js'
 import type { Gate } from '../pool/gate.js'
-import type { ResolvedOptions } from '../read-options.js'
+import type { ResolvedOptions } from './read-options.js'
 import { controlConfig, reachedBy } from './connections.js'
 
 /** Opens nothing yet; whoever calls it closes both control connections. */

@@ -15,8 +15,6 @@ const FLOORS: readonly (readonly string[])[] = [
   ['mirror'],
   ['coordinator'],
   ['verify'],
-  ['cutover-options'],
-  ['read-options'],
   ['cutover'],
   ['index'],
   ['cli', 'adapters'],

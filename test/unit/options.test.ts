@@ -2,11 +2,11 @@
 import pg from 'pg'
 import { afterAll, describe, expect, it } from 'vitest'
 import { DEFAULT_TIMINGS } from '../../src/control/migration.js'
-import type { CutoverOptions } from '../../src/cutover-options.js'
+import type { CutoverOptions } from '../../src/cutover/options.js'
 import { CutoverError } from '../../src/errors.js'
 import { nearest } from '../../src/options.js'
 import { memorySource } from '../../src/phase/memory-source.js'
-import { readOptions } from '../../src/read-options.js'
+import { readOptions } from '../../src/cutover/read-options.js'
 
 const SECRET = 'hunter2'
 const old = { connectionString: `postgres://app:${SECRET}@127.0.0.1/app` }

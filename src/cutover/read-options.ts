@@ -1,11 +1,11 @@
 // Checks the options of createCutover against their table and fills in the defaults.
 import pg from 'pg'
-import { DEFAULT_TIMINGS, type Timings } from './control/migration.js'
-import type { ControlOptions, CutoverOptions } from './cutover-options.js'
-import { CutoverError } from './errors.js'
-import { constructorName, readTable, type Option, type OptionTable } from './options.js'
-import { PHASE_NAMES, type Phase, type Side } from './phase/phases.js'
-import type { Source } from './phase/source.js'
+import { DEFAULT_TIMINGS, type Timings } from '../control/migration.js'
+import type { ControlOptions, CutoverOptions } from './options.js'
+import { CutoverError } from '../errors.js'
+import { constructorName, readTable, type Option, type OptionTable } from '../options.js'
+import { PHASE_NAMES, type Phase, type Side } from '../phase/phases.js'
+import type { Source } from '../phase/source.js'
 
 /** The options that stay undefined when they are not given. */
 type Undecided = 'mirror' | 'tables' | 'fallback'

@@ -1,7 +1,7 @@
 // What createCutover takes: every option with its promise, default, unit and error.
 import type pg from 'pg'
-import type { Phase } from './phase/phases.js'
-import type { Source } from './phase/source.js'
+import type { Phase } from '../phase/phases.js'
+import type { Source } from '../phase/source.js'
 
 /** How the control connections are made, and how each server reaches the other one. */
 export interface ControlOptions {
