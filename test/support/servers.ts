@@ -208,10 +208,18 @@ export async function startServer(major: Major, options: ServerOptions = {}): Pr
 
 /** The postmaster says so itself in the eighth line; the first one tells its file from that of a killed one. */
 function isReady(dataFolder: string, pid: number): boolean {
-  const file = join(dataFolder, 'postmaster.pid')
-  if (!existsSync(file)) return false
-  const lines = readFileSync(file, 'utf8').split('\n')
+  const lines = linesOf(join(dataFolder, 'postmaster.pid'))
   return Number(lines[0]) === pid && lines[7]?.trim() === 'ready'
+}
+
+// A server that starts after a crash removes the killed one's file at any moment.
+function linesOf(file: string): string[] {
+  try {
+    return readFileSync(file, 'utf8').split('\n')
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return []
+    throw error
+  }
 }
 
 /** Below the range from which the kernel gives ports to outgoing connections: a stopped server finds its own free again. */
