@@ -239,13 +239,8 @@ export class PoolCore implements Gate, AdmissionView {
     const state = this.#state
     if (state.kind !== 'armed' && state.kind !== 'releasing' && !this.#isDraining) return undefined
     const pool = this.pools[this.side]
-    // With a timeout, pg-pool would give each call its time once more, so those wait here for a slot.
-    const endless = !pool.inner.options.connectionTimeoutMillis
-    return {
-      pool,
-      nestedOnly: this.#isDraining,
-      overflow: state.kind === 'releasing' && endless && state.last?.queue === undefined,
-    }
+    const overflow = state.kind === 'releasing' && state.last?.queue === undefined
+    return { pool, nestedOnly: this.#isDraining, overflow }
   }
 
   #settle(): void {

@@ -4,7 +4,13 @@ import type { Side } from '../phase/phases.js'
 import { readFence, type FenceMessage } from './fence-error.js'
 import type { LeaseReport } from './gate.js'
 import { OwnBackends } from './own-backends.js'
-import { isBusy, isInTransaction, type InnerClient, type InnerPool } from './pg-internals.js'
+import {
+  isBusy,
+  isInTransaction,
+  type AcquireCallback,
+  type InnerClient,
+  type InnerPool,
+} from './pg-internals.js'
 
 export interface SidePoolHooks {
   /** A statement on this side was refused by a fence. Told once for each refusal, in whatever route. */
@@ -67,6 +73,21 @@ export class SidePool {
 
   get hasSlot(): boolean {
     return this.inFlight < this.inner.options.max
+  }
+
+  /** pg-pool's `connect`, with another time to wait for a free client if one is given. */
+  connect(waitMillis: number | undefined, callback: AcquireCallback): void {
+    const { inner } = this
+    if (waitMillis === undefined) return inner.connect(callback)
+    const { options } = inner
+    const usual = options.connectionTimeoutMillis
+    try {
+      // It is read once, in this call; 0 would be for ever.
+      options.connectionTimeoutMillis = Math.max(1, waitMillis)
+      inner.connect(callback)
+    } finally {
+      options.connectionTimeoutMillis = usual
+    }
   }
 
   /** The clients that are checked out or being connected. */

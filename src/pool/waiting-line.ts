@@ -85,7 +85,9 @@ export class WaitingLine {
   /** Starts one call on a pool, at once. */
   start(entry: Acquisition, pool: SidePool): void {
     entry.queue?.remove(entry)
-    pool.inner.connect((error, client, release) => {
+    // Without a slot pg-pool lets it wait, and would give it its whole time once more.
+    const waits = entry.due !== Infinity && !pool.hasSlot
+    pool.connect(waits ? entry.due - this.clock.now() : undefined, (error, client, release) => {
       // A failed connect emits nothing that would move the line on.
       if (error) this.pumpSoon()
       if (client && entry.within !== undefined) this.#hooks.handedOut(client, entry.within)
