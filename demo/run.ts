@@ -194,6 +194,6 @@ export const STEPS: Readonly<Record<string, string>> = {
   reverse: 'the mirror is turned round: the way back',
 }
 
-export function stepLine(step: string, millis: number): string {
+function stepLine(step: string, millis: number): string {
   return `${step.padEnd(10)} ${millis.toFixed(1).padStart(8)} ms   ${STEPS[step] ?? ''}`.trimEnd()
 }

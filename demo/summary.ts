@@ -46,7 +46,7 @@ export function summary(verdict: Verdict): string {
 
 const warned = (warnings: readonly string[]): string[] => warnings.map((text) => `  Warning: ${text}`)
 
-export function lastLine({ ok, complaints, acknowledged, cutovers, seconds }: Verdict): string {
+function lastLine({ ok, complaints, acknowledged, cutovers, seconds }: Verdict): string {
   if (!ok) return `  FAILED: ${complaints.join('\n  ')}`
   const longest = Math.max(...cutovers.map(({ pauseMillis }) => pauseMillis))
   return (
