@@ -25,6 +25,8 @@ export interface Attempt {
   /** The side being opened. */
   readonly to: Side
   readonly target: Phase
+  /** Obstacles are looked for first. */
+  readonly preflight: boolean
   /** Both are this attempt's own: nobody else's slow statement may stand before its steps. */
   readonly left: ControlConnection
   readonly opening: ControlConnection
@@ -67,7 +69,7 @@ export function rescueConnections(m: Migration): Record<Side, ControlConnection>
   return { old: m.control.old.fork(bounds), new: m.control.new.fork(bounds) }
 }
 
-export function beginAttempt(m: Migration, from: Side, target: Phase): Attempt {
+export function beginAttempt(m: Migration, from: Side, target: Phase, preflight = true): Attempt {
   const { timings } = m
   const to = otherSide(from)
   return {
@@ -75,6 +77,7 @@ export function beginAttempt(m: Migration, from: Side, target: Phase): Attempt {
     from,
     to,
     target,
+    preflight,
     left: m.control[from].fork({ statementTimeoutMillis: timings.fenceTimeoutMillis }),
     opening: m.control[to].fork({
       statementTimeoutMillis: timings.decideTimeoutMillis,

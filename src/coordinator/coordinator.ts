@@ -17,6 +17,8 @@ import type { Step } from './steps.js'
 export interface ChangeOptions {
   /** Refuse with `ERR_BUSY` where another coordinator is at work. It only saves double work. Default true. */
   readonly lock?: boolean
+  /** Look for obstacles before each attempt. Only for a caller that has just looked itself. Default true. */
+  readonly preflight?: boolean
 }
 
 /**
@@ -28,11 +30,11 @@ export async function changeWriter(
   m: Migration,
   to: Side,
   target: Phase,
-  { lock = true }: ChangeOptions = {},
+  options: ChangeOptions = {},
 ): Promise<CutoverEvent> {
   for (let tried = 1; ; tried++) {
     try {
-      return await runAttempt(m, to, target, lock)
+      return await runAttempt(m, to, target, options)
     } catch (error) {
       if (!isCutoverError(error, 'ERR_FENCE') || tried >= m.attempts) throw error
       await delay(tried * (100 + Math.random() * 400))
@@ -42,8 +44,13 @@ export async function changeWriter(
 
 const LOCK_IDLE_MILLIS = 60_000
 
-async function runAttempt(m: Migration, to: Side, target: Phase, lock: boolean): Promise<CutoverEvent> {
-  const a = beginAttempt(m, otherSide(to), target)
+async function runAttempt(
+  m: Migration,
+  to: Side,
+  target: Phase,
+  { lock = true, preflight = true }: ChangeOptions,
+): Promise<CutoverEvent> {
+  const a = beginAttempt(m, otherSide(to), target, preflight)
   const journal = openJournal(m, a.from)
   const millis: Record<string, number> = {}
   try {

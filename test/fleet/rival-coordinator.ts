@@ -23,6 +23,15 @@ const m = migrationOver(order.name, order, {
   timings: { holdTimeoutMillis: 2_000, fenceTimeoutMillis: 700, prepareTimeoutMillis: 5_000 },
 })
 
+// Nothing that others have to do with: only what the rows and the fence themselves enforce is on trial.
+const RIVAL = { lock: false, preflight: false }
+// Stands still between two statements, now and then for longer than anybody waits; or ends there without a word.
+m.events.on('step', () => {
+  const chance = random()
+  if (chance < 0.05) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, random() ** 2 * 1_200)
+  else if (chance > 0.997) process.kill(process.pid, 'SIGKILL')
+})
+
 const stop = new AbortController()
 process.once('SIGTERM', () => stop.abort())
 
@@ -32,8 +41,8 @@ while (!stop.signal.aborted) {
     const rows = await Promise.all([readSide(m.control.old, m.name), readSide(m.control.new, m.name)])
     const writer = rows.find((row) => row?.status === 'writer')
     if (writer === undefined || random() < 0.1) await recover(m)
-    else if (writer.side === 'old') await changeWriter(m, 'new', 'live', { lock: false })
-    else await changeWriter(m, 'old', 'shadow', { lock: false })
+    else if (writer.side === 'old') await changeWriter(m, 'new', 'live', RIVAL)
+    else await changeWriter(m, 'old', 'shadow', RIVAL)
     console.log('moved')
   } catch (error) {
     console.log(isCutoverError(error) ? error.code : `unexpected ${String(error)}`)
