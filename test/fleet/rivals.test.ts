@@ -6,6 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
 import { expect, it } from 'vitest'
 import { recover } from '../../src/coordinator/recover.js'
+import { beginMirror } from '../../src/coordinator/begin-mirror.js'
 import { ensureStandingTriggers } from '../../src/coordinator/fence-triggers.js'
 import type { Side } from '../../src/phase/phases.js'
 import { protocolFixture } from '../postgres/protocol/fixture.js'
@@ -15,12 +16,13 @@ import { seededRandom } from './seeded-random.js'
 
 const SECONDS = Number(process.env['RIVALS_SECONDS'] ?? 16)
 const SEED = Number(process.env['RIVALS_SEED'] ?? Date.now() % 1_000_000)
+const MIRROR = process.env['RIVALS_MIRROR'] === 'replication' ? 'replication' : 'none'
 const RIVALS = 3
 const WRITERS = 6
 
 // The time is that of the moment after the fence's trigger has let the statement pass; both servers share one clock.
 const SCHEMA = `
-  create table public.log (id bigint primary key, at timestamptz not null default clock_timestamp());
+  create table public.log (id bigint primary key, side text not null, at timestamptz not null default clock_timestamp());
   create table public.opens (at timestamptz not null default clock_timestamp(), epoch bigint not null);
 `
 // Kept by the row itself, since a coordinator that is killed tells nobody that it has opened a side.
@@ -37,11 +39,14 @@ const AUDIT = `
 it(
   `the log of accepted writes changes side exactly once for each opening (${SECONDS} s, seed ${SEED})`,
   async () => {
-    const f = await protocolFixture({ schema: SCHEMA, tables: ['public.log'] })
+    const f = await protocolFixture({ schema: SCHEMA, tables: ['public.log'], mirror: MIRROR })
     try {
       await f.both(AUDIT)
-      // As beginning a mirror does: from here on the new database is shut.
-      await ensureStandingTriggers(f.m, 'new', performance.now() + 5_000)
+      for (const side of ['old', 'new'] as const)
+        await f.m.control[side].run(`alter table public.log alter side set default '${side}'`)
+      // From here on the new database is shut.
+      if (MIRROR === 'replication') await beginMirror(f.m, 'old', 'old')
+      else await ensureStandingTriggers(f.m, 'new', performance.now() + 5_000)
       const stop = new AbortController()
       const acknowledged: Record<Side, number[]> = { old: [], new: [] }
       const writers = Array.from({ length: WRITERS }, (_, index) =>
@@ -133,7 +138,7 @@ async function disturb(f: ProtocolFixture, index: number, signal: AbortSignal): 
 }
 
 function startRival(f: ProtocolFixture, seed: number, heard: string[]): Rival {
-  const order: RivalOrder = { name: f.m.name, old: f.urls.old, new: f.urls.new, seed, mirror: 'none' }
+  const order: RivalOrder = { name: f.m.name, old: f.urls.old, new: f.urls.new, seed, mirror: MIRROR }
   const rival = spawnRival(order)
   rival.stdout.setEncoding('utf8').on('data', (text: string) => heard.push(...text.trim().split('\n')))
   return rival
@@ -160,19 +165,22 @@ async function judge(
   acknowledged: Record<Side, number[]>,
   heard: readonly string[],
 ): Promise<void> {
-  const read = async (what: 'log' | 'opens', columns: string): Promise<Entry[]> => {
-    const both = await Promise.all(
-      (['old', 'new'] as const).map(async (side) => {
-        const rows = await f.m.control[side].run<{ at: string; id: string }>(
-          `select (extract(epoch from at) * 1000000)::bigint::text as at, ${columns}::text as id from public.${what}`,
-        )
-        return rows.map(({ at, id }) => ({ side, at: Number(at), id: Number(id) }))
-      }),
+  const read = async (side: Side, columns: string): Promise<Entry[]> => {
+    const rows = await f.m.control[side].run<{ at: string; id: string; side: Side }>(
+      `select (extract(epoch from at) * 1000000)::bigint::text as at, ${columns}`,
     )
-    return both.flat().toSorted((a, b) => a.at - b.at)
+    return rows.map((row) => ({ side: row.side, at: Number(row.at), id: Number(row.id) }))
   }
-  const log = await read('log', 'id')
-  const opens = await read('opens', 'epoch')
+  const inOrder = (entries: Entry[]): Entry[] => entries.toSorted((a, b) => a.at - b.at)
+  const opens = inOrder([
+    ...(await read('old', `epoch::text as id, 'old' as side from public.opens`)),
+    ...(await read('new', `epoch::text as id, 'new' as side from public.opens`)),
+  ])
+  // With a mirror the writer has every row of both; without one each side has its own.
+  const holders = MIRROR === 'none' ? (['old', 'new'] as const) : [opens.at(-1)?.side ?? 'old']
+  const log: Entry[] = []
+  for (const holder of holders) log.push(...(await read(holder, 'id::text, side from public.log')))
+  log.splice(0, Infinity, ...inOrder(log))
 
   for (const side of ['old', 'new'] as const) {
     const there = new Set(log.filter((entry) => entry.side === side).map(({ id }) => id))
