@@ -1,4 +1,5 @@
 // Everything slow, done before anybody waits: checks, triggers of the next epoch, the way back, sequences, warm pools.
+import { quoteLiteral } from '../control/names.js'
 import { readSide } from '../control/side-row.js'
 import type { SideRow } from '../control/side-row.js'
 import { CutoverError } from '../errors.js'
@@ -10,7 +11,12 @@ import type { Attempt } from './attempt.js'
 import { refuseErrors } from './begin-mirror.js'
 import { warmCatchUp } from './catch-up.js'
 import { warmDrain } from './drain.js'
-import { ensureNextTriggers, ensureStandingTriggers, removeLiftedTriggers } from './fence-triggers.js'
+import {
+  ensureNextTriggers,
+  ensureStandingTriggers,
+  removeLiftedTriggers,
+  tableName,
+} from './fence-triggers.js'
 import { warmFence } from './fence.js'
 import { readLockPolicy } from './lock-policy.js'
 import { assertNoOldWork } from './old-work.js'
@@ -62,7 +68,7 @@ export async function prepare(a: Attempt, deadline: number): Promise<void> {
     a.rescue[to].run('select'),
   ])
   assertGoesOn(a)
-  await m.gate.arm()
+  await m.gate.arm(warmUpText(a.scope))
   assertGoesOn(a)
 }
 
@@ -98,5 +104,19 @@ function requireRow(side: string, row: SideRow | undefined): SideRow {
   if (row) return row
   throw new CutoverError('ERR_PHASE_UNKNOWN', `the ${side} database knows nothing of this migration yet`)
 }
+
+// Loads each table, its indexes and its triggers into the session's caches without reading a row. In the application's own
+// sessions and with its own rights: what it may not read is left out.
+const WARMED_TABLES = 200
+
+const warmUpText = (scope: readonly ScopedTable[]): string =>
+  `do ${quoteLiteral(`
+declare r regclass;
+begin
+  for r in select to_regclass(t) from unnest(array[${scope.map((table) => quoteLiteral(tableName(table))).join(', ')}]::text[]) t limit ${WARMED_TABLES}
+  loop
+    if has_table_privilege(r, 'select') then execute format('explain select from %s', r); end if;
+  end loop;
+end`)}`
 
 const key = ({ schema, name }: ScopedTable): string => JSON.stringify([schema, name])

@@ -1,6 +1,7 @@
 // The states of a process's gate, as a union: what cannot be at once cannot be written.
 import { CutoverError } from '../errors.js'
 import type { Side } from '../phase/phases.js'
+import type { ReleaseReport } from './gate.js'
 import type { Acquisition } from './hold-queue.js'
 
 export type CoreState =
@@ -18,6 +19,14 @@ export type CoreState =
 
 /** Whether calls pass the facade's own line. */
 export const isGated = (state: CoreState): boolean => !['direct', 'ended', 'refusing'].includes(state.kind)
+
+/** What a hold has cost up to now; nothing in any other state. */
+export function reportOf(state: CoreState, held: number, oldest: Acquisition | undefined): ReleaseReport {
+  if (state.kind !== 'held') return { held: 0, longestHeldMillis: 0, pauseMillis: 0 }
+  const now = performance.now()
+  const longestHeldMillis = oldest ? now - Math.max(oldest.queuedAt, state.since) : 0
+  return { held, longestHeldMillis, pauseMillis: now - state.since }
+}
 
 /** pg-pool's own error for a pool that was ended. */
 export const poolEnded = (): Error => new Error('Cannot use a pool after calling end on the pool')

@@ -1,7 +1,9 @@
 // Waits until nothing of this process runs on the side being left, without deadlocking on work inside a lease.
+import { CutoverError } from '../errors.js'
 import type { Acquisition, HoldQueue } from './hold-queue.js'
 import type { NestedTurns } from './nested-turns.js'
 import { isBusy, waitsForReader } from './pg-internals.js'
+import { describeLease, whoIs } from './server-look.js'
 import type { SidePool } from './side-pool.js'
 
 // Failed connects and clients that were released with a statement on the wire emit nothing, hence a slow look as well.
@@ -19,10 +21,30 @@ export interface DrainView {
   isCurrent(): boolean
 }
 
-export type DrainOutcome = 'quiet' | 'over' | 'late'
+/**
+ * Resolves when the pool is quiet. Rejects with `ERR_DRAIN_TIMEOUT` naming what is still at work at the deadline, and with
+ * `ERR_HOLD_TIMEOUT` where the hold ended meanwhile.
+ */
+export async function drainPool(view: DrainView, deadlineMillis: number): Promise<void> {
+  const { pool } = view
+  const outcome = await waitUntilQuiet(view, deadlineMillis)
+  if (outcome === 'over') throw holdOver()
+  if (outcome === 'quiet') return
+  const leases = await whoIs(pool, pool.leases())
+  throw new CutoverError(
+    'ERR_DRAIN_TIMEOUT',
+    `${leases.length} clients of this process were still at work on the ${pool.side} side after ` +
+      `${deadlineMillis} ms: ${leases.slice(0, 5).map(describeLease).join('; ')}`,
+    { details: { leases } },
+  )
+}
 
-/** Resolves `quiet`, or `over` when the hold ended meanwhile, or `late` at the deadline. */
-export function drainPool(view: DrainView, deadlineMillis: number): Promise<DrainOutcome> {
+export const holdOver = (): CutoverError =>
+  new CutoverError('ERR_HOLD_TIMEOUT', 'the hold ended before everything was drained')
+
+type DrainOutcome = 'quiet' | 'over' | 'late'
+
+function waitUntilQuiet(view: DrainView, deadlineMillis: number): Promise<DrainOutcome> {
   const { pool } = view
   const deadline = performance.now() + deadlineMillis
   let batch = 1

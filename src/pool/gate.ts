@@ -37,8 +37,11 @@ export interface ReleaseReport {
 export interface Gate {
   /** The side that new work goes to. */
   readonly side: Side
-  /** Opens the other side's connections and puts the queue in front. On rejection the route is as it was before. */
-  arm(): Promise<void>
+  /**
+   * Opens the other side's connections, runs `warmUp` once on each, and puts the queue in front. On rejection the route
+   * is as it was before; a warm-up that fails on a connection is no reason.
+   */
+  arm(warmUp?: string): Promise<void>
   /** Opens the other side's connections again, for those that died since `arm`. */
   warm(): Promise<void>
   /** From this turn on new work waits. */

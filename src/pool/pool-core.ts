@@ -1,8 +1,7 @@
 // The gate of one process: two inner pools, the line in front of them, and the route that all views share.
-import { CutoverError } from '../errors.js'
 import { otherSide, type Side } from '../phase/phases.js'
-import { gaveUp, isGated, phaseUnknown, poolEnded, type CoreState } from './core-state.js'
-import { drainPool } from './drain.js'
+import { gaveUp, isGated, phaseUnknown, poolEnded, reportOf, type CoreState } from './core-state.js'
+import { drainPool, holdOver } from './drain.js'
 import type { FenceMessage } from './fence-error.js'
 import type { Gate, HoldLease, ReleaseReport } from './gate.js'
 import { LeaseTimer } from './lease-timer.js'
@@ -11,7 +10,6 @@ import type { InnerClient, InnerPool } from './pg-internals.js'
 import type { CoreView, PoolCoreOptions } from './pool-core-options.js'
 import { PoolAdmission, type AdmissionView } from './pool-admission.js'
 import { ClosedRoute, DirectRoute, GatedRoute, type Route } from './route.js'
-import { describeLease, whoIs } from './server-look.js'
 import { SidePool } from './side-pool.js'
 import { WaitingLine, type LineGoal } from './waiting-line.js'
 
@@ -31,6 +29,7 @@ export class PoolCore implements Gate, AdmissionView {
     (cause) => this.line.reject(() => gaveUp(cause)),
   )
   #ending: Promise<void> | undefined
+  #warmUp: string | undefined
 
   constructor(options: PoolCoreOptions) {
     this.#options = options
@@ -87,10 +86,11 @@ export class PoolCore implements Gate, AdmissionView {
     this.line.reject(phaseUnknown)
   }
 
-  async arm(): Promise<void> {
+  async arm(warmUp?: string): Promise<void> {
     const { side } = this
-    if (this.#state.kind === 'direct' || this.#state.kind === 'releasing')
-      this.#enter({ kind: 'armed', side })
+    const { kind } = this.#state
+    this.#warmUp = warmUp
+    if (kind === 'direct' || kind === 'releasing') this.#enter({ kind: 'armed', side })
     const generation = this.#generation
     try {
       await this.warm()
@@ -103,13 +103,10 @@ export class PoolCore implements Gate, AdmissionView {
   /** As many connections as the side in use has now, which is about its peak of the last `idleTimeoutMillis`. */
   async warm(): Promise<void> {
     const target = this.pools[otherSide(this.side)]
-    const { maxUses } = target.inner.options
-    if (maxUses === 1) {
+    if (target.inner.options.maxUses === 1) {
       const message = 'maxUses is 1, so no connection can be opened before the flip; the pause will be longer'
       this.#options.events.publish('warning', { name: this.#options.name, code: 'NO_WARM_UP', message })
-      return
-    }
-    await target.warm(this.inner.totalCount)
+    } else await target.warm(this.inner.totalCount, this.#warmUp)
   }
 
   hold(lease: HoldLease): void {
@@ -128,7 +125,7 @@ export class PoolCore implements Gate, AdmissionView {
     if (state.kind === 'ended') return
     if (state.kind !== 'held') throw holdOver()
     const pool = this.pools[state.side]
-    const outcome = await drainPool(
+    await drainPool(
       {
         pool,
         queue: this.line.queue,
@@ -141,16 +138,6 @@ export class PoolCore implements Gate, AdmissionView {
       },
       deadlineMillis,
     )
-    if (outcome === 'over') throw holdOver()
-    if (outcome === 'late') {
-      const leases = await whoIs(pool, pool.leases())
-      throw new CutoverError(
-        'ERR_DRAIN_TIMEOUT',
-        `${leases.length} clients of this process were still at work on the ${state.side} side after ` +
-          `${deadlineMillis} ms: ${leases.slice(0, 5).map(describeLease).join('; ')}`,
-        { details: { leases } },
-      )
-    }
     // From here nothing is admitted to this side any more.
     state.shut = true
     this.turns.unmarkAll()
@@ -163,19 +150,13 @@ export class PoolCore implements Gate, AdmissionView {
 
   release(side: Side): ReleaseReport {
     const state = this.#state
-    const now = performance.now()
-    const held = state.kind === 'held' ? this.line.length : 0
-    const oldest = held > 0 ? this.line.queue.head : undefined
-    const report: ReleaseReport = {
-      held,
-      longestHeldMillis: oldest && state.kind === 'held' ? now - Math.max(oldest.queuedAt, state.since) : 0,
-      pauseMillis: state.kind === 'held' ? now - state.since : 0,
-    }
+    const report = reportOf(state, this.line.length, this.line.queue.head)
     if (state.kind === 'ended' || (state.kind === 'direct' && state.side === side)) return report
     this.#lease.stop()
     this.turns.unmarkAll()
     this.line.clock.start()
     this.pools[side].keep()
+    if (state.kind === 'held') this.line.ramp.begin()
     this.#enter({ kind: 'releasing', side, last: this.line.queue.tail })
     this.line.pump()
     return report
@@ -219,12 +200,9 @@ export class PoolCore implements Gate, AdmissionView {
   // Only while gated: at rest nothing listens to every query.
   #listen(on: boolean): void {
     const listeners = { release: this.line.pumpSoon, remove: this.line.pumpSoon, acquire: this.#acquired }
-    for (const pool of Object.values(this.pools)) {
-      for (const [event, listener] of Object.entries(listeners)) {
-        if (on) pool.emitter.on(event, listener)
-        else pool.emitter.removeListener(event, listener)
-      }
-    }
+    for (const { emitter } of Object.values(this.pools))
+      for (const [event, listener] of Object.entries(listeners))
+        emitter[on ? 'on' : 'removeListener'](event, listener)
   }
 
   readonly #acquired = (client: InnerClient): void => {
@@ -269,6 +247,3 @@ export class PoolCore implements Gate, AdmissionView {
     else this.#options.events.publish('sideError', { name: this.#options.name, side, error })
   }
 }
-
-const holdOver = (): CutoverError =>
-  new CutoverError('ERR_HOLD_TIMEOUT', 'the hold ended before everything was drained')

@@ -11,6 +11,7 @@ import {
   type InnerClient,
   type InnerPool,
 } from './pg-internals.js'
+import { warmUp } from './warm-up.js'
 
 export interface SidePoolHooks {
   /** A statement on this side was refused by a fence. Told once for each refusal, in whatever route. */
@@ -123,18 +124,15 @@ export class SidePool {
     }))
   }
 
-  /** Opens `count` connections at once and keeps them from idling out until {@link restoreMin}. */
-  async warm(count: number): Promise<void> {
+  /** Opens `count` connections, runs `text` once on each, and keeps them from idling out until {@link restoreMin}. */
+  async warm(count: number, text?: string): Promise<void> {
     this.keep()
-    const wanted = Math.max(1, Math.min(count, this.inner.options.max))
-    this.inner.options.min = Math.max(this.#usualMin, wanted)
+    const { inner } = this
+    const wanted = Math.max(1, Math.min(count, inner.options.max))
+    inner.options.min = Math.max(this.#usualMin, wanted)
     this.muted = true
     try {
-      // One by one would hand out the same client again and again.
-      const opened = await Promise.allSettled(Array.from({ length: wanted }, () => this.inner.connect()))
-      for (const one of opened) if (one.status === 'fulfilled') one.value.release()
-      const failed = opened.find((one) => one.status === 'rejected')
-      if (failed) throw failed.reason
+      await warmUp(inner, wanted, text)
     } finally {
       this.muted = false
     }

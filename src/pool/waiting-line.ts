@@ -3,6 +3,7 @@ import { AsyncResource } from 'node:async_hooks'
 import { HoldQueue, type Acquisition } from './hold-queue.js'
 import type { AcquireCallback, InnerClient } from './pg-internals.js'
 import { PoolClock } from './pool-clock.js'
+import { Ramp } from './ramp.js'
 import type { SidePool } from './side-pool.js'
 
 // Longer, and a release of thousands would be felt by everything else in the process.
@@ -31,11 +32,14 @@ export class WaitingLine {
   /** Calls from inside leases that found no free slot while draining. */
   readonly nested = new HoldQueue()
   readonly clock = new PoolClock()
+  /** Begun by a release, ended when nothing waits any more. */
+  readonly ramp = new Ramp()
   readonly #hooks: LineHooks
   #pumping = false
   #sliceEnd = 0
   #sliceAsked = false
   #expiry: NodeJS.Timeout | undefined
+  #climb: NodeJS.Timeout | undefined
   // A held call must not be dropped because nothing else keeps the process alive.
   #keepAlive: NodeJS.Timeout | undefined
 
@@ -85,6 +89,7 @@ export class WaitingLine {
   /** Starts one call on a pool, at once. */
   start(entry: Acquisition, pool: SidePool): void {
     entry.queue?.remove(entry)
+    this.ramp.started()
     // Without a slot pg-pool lets it wait, and would give it its whole time once more.
     const waits = entry.due !== Infinity && !pool.hasSlot
     pool.connect(waits ? entry.due - this.clock.now() : undefined, (error, client, release) => {
@@ -120,7 +125,7 @@ export class WaitingLine {
       this.#pumping = false
     }
     this.watch()
-    if (this.length === 0) this.#hooks.emptied()
+    if (this.length === 0) this.#emptied()
   }
 
   /** For events of pg-pool that come before the change they tell of. */
@@ -152,7 +157,14 @@ export class WaitingLine {
       this.fail(entry, new Error('timeout exceeded when trying to connect'))
     }
     this.watch()
-    if (this.length === 0) this.#hooks.emptied()
+    if (this.length === 0) this.#emptied()
+  }
+
+  #emptied(): void {
+    this.ramp.end()
+    clearTimeout(this.#climb)
+    this.#climb = undefined
+    this.#hooks.emptied()
   }
 
   /** Gives one call up, in a turn of its own. */
@@ -171,7 +183,13 @@ export class WaitingLine {
     const nested = this.nested.head
     const entry = nested ?? (nestedOnly ? undefined : this.queue.head)
     const regardless = overflow || (nested !== undefined && !nestedOnly)
-    return entry && (regardless || pool.hasSlot) ? { entry, pool } : undefined
+    if (!entry || !(regardless || pool.hasSlot)) return undefined
+    if (nestedOnly || pool.inFlight < this.ramp.limit(pool.inFlight)) return { entry, pool }
+    this.#climb ??= setTimeout(() => {
+      this.#climb = undefined
+      this.pump()
+    }, 1)
+    return undefined
   }
 
   #pumpNextSlice(): void {

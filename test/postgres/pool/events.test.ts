@@ -93,7 +93,10 @@ it('the death of a client that is out, without a listener, ends nothing but its 
   const { pool, inner } = drive()
   const client = await pool.connect()
   const asked = client.query('select pg_sleep(10)')
+  // The error message arrives before the end of the connection.
+  const gone = new Promise((resolve) => client.once('end', resolve))
   const [result] = await Promise.allSettled([asked, terminate('old', processIdOf(client))])
+  await gone
   expect(result).toMatchObject({ status: 'rejected', reason: { code: '57P01' } })
   client.release()
   await turn()
