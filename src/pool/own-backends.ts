@@ -13,12 +13,12 @@ const FORGET_AFTER_MILLIS = 600_000
 export class OwnBackends {
   readonly #known = new Map<number, Backend>()
 
-  /** `processId` is null for clients that do not tell it. */
-  began(processId: number | null): void {
+  /** Clients of pg-native do not tell their process id. */
+  began(processId: number | null | undefined): void {
     this.#note(processId, {})
   }
 
-  ended(processId: number | null, abandoned: boolean): void {
+  ended(processId: number | null | undefined, abandoned: boolean): void {
     this.#note(processId, { endedAt: performance.now(), abandoned })
   }
 
@@ -31,8 +31,8 @@ export class OwnBackends {
     return [...this.#known].filter(([, { abandoned }]) => abandoned).map(([processId]) => processId)
   }
 
-  #note(processId: number | null, backend: Backend): void {
-    if (processId === null) return
+  #note(processId: number | null | undefined, backend: Backend): void {
+    if (typeof processId !== 'number') return
     const now = performance.now()
     for (const [known, { endedAt = now }] of this.#known)
       if (now - endedAt > FORGET_AFTER_MILLIS) this.#known.delete(known)

@@ -75,11 +75,16 @@ export async function whoIs(pool: SidePool, leases: readonly LeaseReport[]): Pro
   const pids = leases.map((lease) => lease.processId)
   const asked = client.connect().then(() => client.query<LeaseReport & { pid: number }>(WHO, [pids]))
   const rows = await within(NAME_WITHIN_MILLIS, asked).then(
-    (result) => result.rows,
-    () => [],
+    (result) => {
+      client.end(() => {})
+      return result.rows
+    },
+    () => {
+      // Perhaps it is still connecting, which `end` would wait for.
+      client.connection?.stream.destroy()
+      return []
+    },
   )
-  // Also where it is still connecting, which `end` would wait for.
-  client.connection?.stream.destroy()
   return leases.map((lease) => {
     const { pid: _, ...seen } = rows.find((row) => row.pid === lease.processId) ?? { pid: 0 }
     return { ...lease, ...seen }
