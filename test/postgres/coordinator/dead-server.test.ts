@@ -50,6 +50,21 @@ function killAt(step: string, state: 'started' | 'done', side: Side): Promise<vo
 }
 
 it('NEW killed during catch-up: the attempt is aborted, OLD serves on, and the next one goes through', async () => {
+  // Apply waits for this, so that the catch-up cannot be faster than the kill.
+  const blocker = m.control.new.fork({ statementTimeoutMillis: 20_000 })
+  const blocked = new Promise<void>((resolve) => {
+    m.gate.warm = async () => {
+      void blocker
+        .transaction(async (run) => {
+          await run('lock table public.ledger in share mode')
+          resolve()
+          await run('select pg_sleep(15)')
+        })
+        .catch(() => {})
+      await blocked
+      await append('old')
+    }
+  })
   const dead = killAt('catch-up', 'started', 'new')
   // Nobody can say that it has caught up, and reads are let go on.
   await expect(changeWriter(m, 'new', 'live')).rejects.toMatchObject({
@@ -64,9 +79,25 @@ it('NEW killed during catch-up: the attempt is aborted, OLD serves on, and the n
   expect(report.open).toEqual([expect.stringContaining('the new database')])
 
   m.events.removeAllListeners()
+  m.gate.warm = () => Promise.resolve()
+  await blocker.close()
   await pair.new.start()
   expect(await recover(m)).toMatchObject({ done: [], open: [], writer: 'old' })
   expect((await changeWriter(m, 'new', 'live')).outcome).toBe('done')
+  await append('new')
+  await arrived('old')
+})
+
+it('NEW killed after the decision: nobody writes until it is there again, and then it is opened', async () => {
+  const dead = killAt('decide', 'done', 'new')
+  const moved = changeWriter(m, 'new', 'live')
+  await dead
+  await expect(append('old')).rejects.toMatchObject({ code: '25006' })
+  writes--
+  await pair.new.start()
+  expect((await moved).outcome).toBe('done')
+  // Where it died a moment later, between its opening and the turn of the mirror, that is what is left.
+  expect(await recover(m)).toMatchObject({ open: [], writer: 'new', phase: 'live' })
   await append('new')
   await arrived('old')
 })
