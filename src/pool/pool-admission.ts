@@ -6,7 +6,7 @@ import type { Acquisition } from './hold-queue.js'
 import type { NestedTurns } from './nested-turns.js'
 import type { AcquireCallback, InnerPool } from './pg-internals.js'
 import { RerunnableClient, type RerunAdmission } from './rerun.js'
-import type { Admission } from './route.js'
+import type { Admission, QueryPool } from './route.js'
 import type { SidePool } from './side-pool.js'
 import type { WaitingLine } from './waiting-line.js'
 
@@ -54,13 +54,13 @@ export class PoolAdmission implements Admission, RerunAdmission {
     else this.#passBy(entry)
   }
 
-  rerunnable(text: unknown, values: unknown): ((callback: AcquireCallback) => void) | undefined {
+  rerunnable(text: unknown, values: unknown): QueryPool | undefined {
     const { rerun } = this.#view
     if (rerun === undefined) return undefined
     const statement = typeof text === 'string' ? text : plainText(text)
     const usual = values === undefined || Array.isArray(values) || typeof values === 'function'
     if (statement === undefined || !usual || !rerun.isOnePlainStatement(statement)) return undefined
-    return (callback) => new RerunnableClient(this).acquire(callback)
+    return new RerunnableClient(this)
   }
 
   isOurFence(error: unknown): boolean {

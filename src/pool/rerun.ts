@@ -1,12 +1,14 @@
 // Runs one plain statement of `pool.query` again on the new writer when it met the fence, and only then.
 import type { Acquisition } from './hold-queue.js'
-import type { AcquireCallback, InnerClient } from './pg-internals.js'
+import type { AcquireCallback, InnerClient, InnerPool } from './pg-internals.js'
+import type { QueryPool } from './route.js'
 
 type Listener = (error: Error) => void
 type Answer = (error: Error | undefined, result?: unknown) => void
 type Release = (error?: Error | boolean) => void
 
 export interface RerunAdmission {
+  readonly inner: InnerPool
   acquire(callback: AcquireCallback, kind: 'query'): Acquisition
   /** Asks once more, in front of everything that waits, with the caller's context and what is left of its time. */
   acquireAgain(first: Acquisition, callback: AcquireCallback): void
@@ -15,11 +17,12 @@ export interface RerunAdmission {
 }
 
 /**
- * Stands for the client in pg-pool's own `query`: hands everything on to the real one, but keeps a fence's refusal to
- * itself once, gives the client back without an error (a pool reconnects after one) and asks for another.
+ * Stands for the pool and then for its client in pg-pool's own `query`, one object for both since thousands may be
+ * held. Hands everything on to the real ones, but keeps a fence's refusal to itself once, gives the client back without
+ * an error (a pool reconnects after one) and asks for another.
  * Only for statements that did nothing when refused: one plain statement in autocommit on an idle connection.
  */
-export class RerunnableClient {
+export class RerunnableClient implements QueryPool {
   readonly #admission: RerunAdmission
   #client: InnerClient | undefined
   #release: Release | undefined
@@ -31,8 +34,15 @@ export class RerunnableClient {
     this.#admission = admission
   }
 
-  /** The `connect` that pg-pool's `query` calls. */
-  acquire(callback: AcquireCallback): void {
+  get log(): InnerPool['log'] {
+    return this.#admission.inner.log
+  }
+
+  get Promise(): PromiseConstructor {
+    return this.#admission.inner.Promise
+  }
+
+  connect(callback: AcquireCallback): void {
     this.#first = this.#admission.acquire((error, client, release) => {
       if (error || !client) return callback(error, undefined, release)
       this.#adopt(client, release)

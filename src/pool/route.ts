@@ -29,33 +29,46 @@ export class DirectRoute implements Route {
   }
 }
 
+/** What pg-pool's own `query` asks of the pool that it runs in. */
+export interface QueryPool {
+  connect(callback: AcquireCallback): void
+  readonly log: InnerPool['log']
+  readonly Promise: PromiseConstructor
+}
+
 /** How a gated route gets at clients. */
 export interface Admission {
   acquire(callback: AcquireCallback, kind: 'query' | 'connect'): unknown
-  /** What pg-pool's own `query` needs of the pool it runs in. */
   readonly inner: InnerPool
-  /** The stand-in for a client that may run the statement once more, or undefined where that is not allowed. */
-  rerunnable(text: unknown, values: unknown): ((callback: AcquireCallback) => void) | undefined
+  /** The pool for a statement that may run once more, or undefined where that is not allowed. */
+  rerunnable(text: unknown, values: unknown): QueryPool | undefined
 }
 
 /**
- * Armed, held and releasing: acquisitions pass the facade's own queue. `query` is pg-pool's own, run on a shim, so that
- * all its forms, errors and stacks stay pg's and the queue knows one kind of entry only.
+ * Armed, held and releasing: acquisitions pass the facade's own queue. `query` is pg-pool's own, run on a stand-in, so
+ * that all its forms, errors and stacks stay pg's and the queue knows one kind of entry only.
  */
 export class GatedRoute implements Route {
   readonly #admission: Admission
+  // One for all calls, since thousands may be held.
+  readonly #once: QueryPool
 
   constructor(admission: Admission) {
     this.#admission = admission
+    this.#once = {
+      connect: (callback) => void admission.acquire(callback, 'query'),
+      get log() {
+        return admission.inner.log
+      },
+      get Promise() {
+        return admission.inner.Promise
+      },
+    }
   }
 
   query(text: unknown, values: unknown, callback: unknown): unknown {
-    const admission = this.#admission
-    const { log, Promise } = admission.inner
-    const connect =
-      admission.rerunnable(text, values) ??
-      ((acquired: AcquireCallback): void => void admission.acquire(acquired, 'query'))
-    return poolPrototype.query.call({ connect, log, Promise }, text, values, callback)
+    const pool = this.#admission.rerunnable(text, values) ?? this.#once
+    return poolPrototype.query.call(pool, text, values, callback)
   }
 
   connect(callback: unknown): unknown {
