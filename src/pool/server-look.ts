@@ -8,7 +8,7 @@ import type { SidePool } from './side-pool.js'
 
 const LOOK_EVERY_MILLIS = 5
 // For the names in an error that is due anyway.
-const NAME_WITHIN_MILLIS = 250
+const NAME_WITHIN_MILLIS = 500
 
 // One's own role's sessions are seen without pg_read_all_stats. Through a transaction pooler the process ids are not
 // the server's, and this finds nothing. An abandoned backend may be idle since it has not read its statement yet.

@@ -191,7 +191,7 @@ describe('a wish of the source', () => {
   it('to a side that does not answer is given up after prepareTimeoutMillis, without a hold', async () => {
     const proxy = await startProxy(Number(new URL(urls.new).port))
     proxy.stall()
-    const cutover = migrate({ new: { connectionString: proxy.url(urls.new) }, prepareTimeoutMillis: 40 })
+    const cutover = migrate({ new: { connectionString: proxy.url(urls.new) }, prepareTimeoutMillis: 500 })
     await cutover.ready()
     const routes: string[] = []
     cutover.on('route', ({ route }) => routes.push(route))

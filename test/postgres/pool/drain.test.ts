@@ -46,7 +46,7 @@ it('waits for a server that has not even read the statement that its client gave
     expect((await reasonOf(pool.query(WRITE, ['unread']))).message).toBe('Query read timeout')
     core.hold(lease())
     await core.drain(1_000)
-    const reason = await reasonOf(serverIsQuiet(core.pools.old, 50))
+    const reason = await reasonOf(serverIsQuiet(core.pools.old, 500))
     expect(reason).toMatchObject({ code: 'ERR_DRAIN_TIMEOUT', details: { backends: [backend] } })
   } finally {
     process.kill(backend, 'SIGCONT')
