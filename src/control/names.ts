@@ -9,7 +9,7 @@ export const CONTROL_SCHEMA = 'cutover'
 export const CONTROL_APPLICATION = 'pg-cutover control'
 
 /** The migration's name as a part of SQL names: at most 31 characters of a-z, 0-9 and _, never equal for two names. */
-export function slugOf(name: string): string {
+function slugOf(name: string): string {
   const plain = name.toLowerCase().replace(/[^a-z0-9_]/g, '_')
   if (plain === name && plain.length <= 24) return plain
   return `${plain.slice(0, 24)}_${createHash('sha256').update(name).digest('hex').slice(0, 6)}`

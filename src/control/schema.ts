@@ -4,7 +4,7 @@ import type { ControlConnection, Run } from './control-connection.js'
 import { CONTROL_SCHEMA } from './names.js'
 
 /** SQLSTATE of a write that meets the fence: read_only_sql_transaction. */
-export const FENCE_SQLSTATE = '25006'
+const FENCE_SQLSTATE = '25006'
 
 /** How the message of a refused write begins; the migration's name in quotes and the epoch follow. */
 export const FENCE_MESSAGE_PREFIX = 'pg-cutover fence: migration '

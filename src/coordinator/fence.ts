@@ -15,7 +15,7 @@ import type { OpenTransaction } from './drain.js'
 import { tableName } from './fence-triggers.js'
 import { UNIT, isLockFailure, isServerError, unitError } from './unit.js'
 
-export interface FencePlan extends Pick<Attempt, 'm' | 'from' | 'target' | 'epoch' | 'scope' | 'locks'> {
+interface FencePlan extends Pick<Attempt, 'm' | 'from' | 'target' | 'epoch' | 'scope' | 'locks'> {
   /** By the server's clock, in milliseconds since 1970: locks that are granted later are given back. */
   readonly serverDeadline: number
 }
@@ -79,8 +79,8 @@ export async function warmFence(a: Attempt): Promise<void> {
   await a.left.run(`explain update cutover.side set epoch = 0, status = 'fenced' where name = $1`, [m.name])
 }
 
-/** The text of the unit; exported for the tests that break it. */
-export function fenceUnit(plan: FencePlan): string {
+/** The text of the unit. */
+function fenceUnit(plan: FencePlan): string {
   const { m, from, epoch, scope } = plan
   const name = quoteLiteral(m.name)
   const trigger = fenceTrigger(m.name, epoch)
