@@ -60,6 +60,8 @@ const SETTINGS = {
   max_prepared_transactions: '10',
   autovacuum: 'on',
   timezone: 'UTC',
+  // Apply workers are started again no faster than this; its default of 5 s would be idled away in most tests.
+  wal_retrieve_retry_interval: '200ms',
   log_timezone: 'UTC',
   log_line_prefix: '%m [%p] %q%a@%d ',
 }
@@ -93,6 +95,8 @@ export async function startServer(major: Major, options: ServerOptions = {}): Pr
 
   let keeper = keep({ folder, account })
   let running: { pid: number } | undefined
+  /** Killed by somebody else, and not yet reaped: its process id is still taken, and a new server would respect it. */
+  let unreaped = false
   let port = 0
   let destroyed: Promise<void> | undefined
 
@@ -112,6 +116,7 @@ export async function startServer(major: Major, options: ServerOptions = {}): Pr
     await keeper.ended()
     running = undefined
     await handOver(keep({ folder, account }))
+    unreaped = false
   }
 
   const initialise = async (): Promise<void> => {
@@ -133,6 +138,7 @@ export async function startServer(major: Major, options: ServerOptions = {}): Pr
 
   const start = async (): Promise<void> => {
     if (running) return
+    if (unreaped) await settle()
     const pid = await run([...postgres, '-p', String(port)])
     let ended = false
     void keeper.whenEnded.then(() => (ended = true))
@@ -148,7 +154,11 @@ export async function startServer(major: Major, options: ServerOptions = {}): Pr
     const mine = { pid }
     running = mine
     // Also when somebody else has killed it.
-    void keeper.whenEnded.then(() => (running = running === mine ? undefined : running))
+    void keeper.whenEnded.then(() => {
+      if (running !== mine) return
+      running = undefined
+      unreaped = true
+    })
   }
 
   const stop = async (signal: 'SIGINT' | 'SIGQUIT' | 'SIGKILL'): Promise<void> => {
