@@ -1,13 +1,26 @@
 // Direct mode through createCutover: the source flips, holds and falls silent, and what fails is tried again for as long as it is wished.
 import pg from 'pg'
 import { afterEach, describe, expect, it, vi } from 'vitest'
+import { DirectMode } from '../../../src/cutover/direct-mode.js'
 import type { StepEvent } from '../../../src/events.js'
 import { createCutover, memorySource, type Cutover, type CutoverOptions } from '../../../src/index.js'
 import type { Source, SourceReport } from '../../../src/phase/source.js'
+import { readOptions } from '../../../src/cutover/read-options.js'
 import { startProxy } from '../../support/proxy.js'
-import { eventWhere, reasonOf, sideOf, sides, stateOf, WRITE } from './fixture.js'
+import {
+  eventWhere,
+  lease,
+  NAME,
+  reasonOf,
+  sideOf,
+  sides,
+  stateOf,
+  turn,
+  WRITE,
+  type Driven,
+} from './fixture.js'
 
-const { keys, urls, until } = await sides()
+const { drive, keys, urls, until } = await sides()
 
 let cutovers: Cutover[] = []
 
@@ -259,15 +272,23 @@ describe('advance()', () => {
     expect(cutover.pool.totalCount).toBe(1)
   })
 
-  it('does not flip what was let go meanwhile', async () => {
-    const cutover = migrate({ holdTimeoutMillis: 40, old: { connectionString: urls.old, query_timeout: 10 } })
-    await cutover.ready()
-    expect((await reasonOf(cutover.pool.query('select pg_sleep(0.3)'))).message).toBe('Query read timeout')
-    const advanced = reasonOf(cutover.advance('new'))
-    expect(await advanced).toMatchObject({
-      code: expect.stringMatching(/ERR_(HOLD|DRAIN)_TIMEOUT/) as string,
-    })
-    expect(await sideOf(cutover.pool)).toBe('old')
+  it.each([
+    ['let go', () => {}],
+    ['let go and held again', (core: Driven['core']) => core.hold(lease())],
+  ])('does not flip what was %s while the server was asked', async (_, then) => {
+    const { core, pool, events } = drive({ query_timeout: 30 })
+    const options = readOptions({ name: NAME, old: { max: 1 }, new: { max: 1 }, source: memorySource() })
+    const mode = new DirectMode(core, events, options, () => {})
+    await mode.change('old')
+    expect((await reasonOf(pool.query('select pg_sleep(0.3)'))).message).toBe('Query read timeout')
+    const shut = (): boolean => core.state.kind === 'held' && core.state.shut
+    const changed = reasonOf(mode.change('new'))
+    while (!shut()) await turn()
+    core.release('old')
+    then(core)
+    expect(await changed).toMatchObject({ code: 'ERR_HOLD_TIMEOUT' })
+    expect([mode.phase, core.side]).toEqual(['old', 'old'])
+    await mode.close()
   })
 })
 

@@ -115,7 +115,9 @@ describe('one plain statement of pool.query', () => {
         return Reflect.apply(pg.Client.prototype.query, this, args) as unknown
       }) as pg.Client['query']
     }
-    const { pool } = await armed({ Client: Watched })
+    const { pool } = await armed({ Client: Watched, max: 1 })
+    // Whoever opens a connection gives it a context of its own.
+    await sideOf(pool)
     seen.length = 0
     await storage.run('caller', () => pool.query(WRITE, ['key']))
     expect(seen).toEqual(['caller', 'caller'])
