@@ -9,7 +9,10 @@ import { controlConfig, reachedBy } from './connections.js'
 
 /** Opens nothing yet; whoever calls it closes both control connections. */
 export function migrationOf(options: ResolvedOptions, events: CutoverEvents, gate: Gate): Migration {
-  const control = (side: Side) => controlConnection({ side, config: controlConfig(options, side) })
+  // Below the hold: a coordinator that stalls inside a transaction would keep its locks longer than callers wait.
+  const statementTimeoutMillis = Math.max(500, Math.min(4_000, options.timings.holdTimeoutMillis * 0.8))
+  const control = (side: Side) =>
+    controlConnection({ side, config: controlConfig(options, side), statementTimeoutMillis })
   return {
     name: options.name,
     control: { old: control('old'), new: control('new') },
