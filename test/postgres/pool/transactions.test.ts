@@ -264,6 +264,26 @@ describe('calls that wait', () => {
     expect([await keys('old'), await keys('new')]).toEqual([[], ['query']])
   })
 
+  it('are not taken for those of a lease that got its client in the turn in which they came', async () => {
+    const { core, pool } = drive({ max: 1 })
+    const first = await pool.connect()
+    const second = pool.connect()
+    core.hold(lease())
+    const drained = core.drain(5_000)
+    await first.query(WHERE_AM_I)
+    first.release()
+    const next = pool.connect()
+    const client = await second
+    await client.query(WHERE_AM_I)
+    client.release()
+    await drained
+    expect(await stateOf(next)).toBe('pending')
+    core.release('new')
+    const opened = await next
+    expect(await sideOf(opened)).toBe('new')
+    opened.release()
+  })
+
   it('may ask for anything, since they were never sent', async () => {
     const { core, pool } = drive()
     core.hold(lease())
