@@ -213,6 +213,25 @@ it('goes on when a nested call cannot connect, which its caller is told', async 
   await proxy.close()
 })
 
+it('is given up where a lease asks for a further client behind a timer, the one nested call that is not seen', async () => {
+  const { core, pool } = drive()
+  const client = await pool.connect()
+  await client.query('begin')
+  core.hold(lease())
+  const drained = reasonOf(core.drain(60))
+  await new Promise((resolve) => {
+    setTimeout(resolve, 5)
+  })
+  const nested = pool.connect()
+  expect(await drained).toMatchObject({ code: 'ERR_DRAIN_TIMEOUT' })
+  core.release('old')
+  const inner = await nested
+  expect(await sideOf(inner)).toBe('old')
+  inner.release()
+  await client.query('commit')
+  client.release()
+})
+
 it('does not start held calls for the sake of a statement that nobody waits with', async () => {
   const { core, pool } = drive()
   const client = await pool.connect()

@@ -196,7 +196,7 @@ describe('under load', () => {
 
   it.each(nested)('each flip, with callers whose leases ask for more clients: %s', async (name, work) => {
     if (hardest.includes(name)) await flips(drive({ max: 80 }), work, 64, 12)
-    else await flips(drive({ max: 20 }), work, 16, 6)
+    else await flips(drive({ max: 16 }), work, 12, 4)
   })
 
   it('each flip, with callers that do a bit of everything, on a small pool', async () => {
