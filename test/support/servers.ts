@@ -153,12 +153,15 @@ export async function startServer(major: Major, options: ServerOptions = {}): Pr
     }
     const mine = { pid }
     running = mine
-    // Also when somebody else has killed it.
-    void keeper.whenEnded.then(() => {
-      if (running !== mine) return
-      running = undefined
-      unreaped = true
-    })
+    void noticeEnd(mine, keeper.whenEnded)
+  }
+
+  // Also when somebody else has killed it.
+  const noticeEnd = async (mine: typeof running, ended: Promise<void>): Promise<void> => {
+    await ended
+    if (running !== mine) return
+    running = undefined
+    unreaped = true
   }
 
   const stop = async (signal: 'SIGINT' | 'SIGQUIT' | 'SIGKILL'): Promise<void> => {
