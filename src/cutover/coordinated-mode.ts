@@ -13,7 +13,7 @@ import type { PoolCore } from '../pool/pool-core.js'
 import { loadOnePlainStatement } from '../reads/one-statement.js'
 import type { ResolvedOptions } from './read-options.js'
 import { migrationOf } from './migration-of.js'
-import type { Mode } from './mode.js'
+import { busy, type Mode } from './mode.js'
 
 // How often the rows are read again, for changes that another process or the command line has made.
 const POLL_MILLIS = 1_000
@@ -35,6 +35,10 @@ export class CoordinatedMode implements Mode {
   #polling: Promise<void> | undefined
   #timers: readonly NodeJS.Timeout[] = []
   #closed = false
+  /** The source has asked for a hold, which ends with its next word. */
+  #holding = false
+  /** The initial copy runs, which may take days. */
+  #copying = false
 
   constructor(core: PoolCore, events: CutoverEvents, options: ResolvedOptions) {
     this.#core = core
@@ -59,9 +63,13 @@ export class CoordinatedMode implements Mode {
 
   async follow(wish: Wish): Promise<string | undefined> {
     if (wish === 'hold') {
+      if (this.#moving) throw busy()
+      this.#holding = true
       this.#core.hold(this.#lease())
       return undefined
     }
+    if (this.#holding && !this.#moving) this.#core.release(this.#core.side)
+    this.#holding = false
     if (wish === this.phase) return undefined
     if (!this.#options.autoAdvance) return `autoAdvance is off; advance("${wish}") or the command line moves`
     await this.change(wish)
@@ -69,11 +77,18 @@ export class CoordinatedMode implements Mode {
   }
 
   async change(phase: Phase): Promise<CutoverEvent | undefined> {
-    if (this.#moving) throw new CutoverError('ERR_BUSY', 'a change of phase is running in this process')
+    if (this.#moving) throw busy()
     const moving = this.#move(phase)
     this.#moving = moving.catch(() => {})
     try {
       return await moving
+    } catch (cause) {
+      if (!this.#closed) throw cause
+      throw new CutoverError(
+        'ERR_ENDED',
+        `the migration was ended in this process on its way to "${phase}"; the same move later goes on from there`,
+        { cause },
+      )
     } finally {
       this.#moving = undefined
     }
@@ -87,8 +102,14 @@ export class CoordinatedMode implements Mode {
   async close(): Promise<void> {
     this.#closed = true
     for (const timer of this.#timers) clearInterval(timer)
+    // The servers go on with a copy by themselves, and the next `advance` takes it up; anything else ends soon.
+    if (this.#copying) await this.#disconnect()
     await this.#moving
     await this.#polling
+    await this.#disconnect()
+  }
+
+  async #disconnect(): Promise<void> {
     await Promise.all(SIDES.map((side) => this.#m.control[side].close()))
   }
 
@@ -106,7 +127,7 @@ export class CoordinatedMode implements Mode {
     }
     const writer = writerOf(from)
     const leaves = writer !== writerOf(to)
-    if (replicated && from === 'old') await beginMirror(m, writer, from)
+    if (replicated && from === 'old') await this.#beginMirror(writer)
     else await ensureRows(m, writer, from)
     let event: CutoverEvent | undefined
     if (leaves) {
@@ -124,6 +145,15 @@ export class CoordinatedMode implements Mode {
     }
     if (replicated && PHASES[to].mirroredTo === undefined) for (const side of SIDES) await dropStream(m, side)
     return event
+  }
+
+  async #beginMirror(writer: Side): Promise<void> {
+    this.#copying = true
+    try {
+      await beginMirror(this.#m, writer, 'old')
+    } finally {
+      this.#copying = false
+    }
   }
 
   /** The writer's row; undefined where the migration has not begun. */
@@ -208,6 +238,7 @@ export class CoordinatedMode implements Mode {
     if (this.#moving || this.#closed || this.#m.mirror !== 'replication') return
     if (this.phase === undefined || PHASES[this.phase].mirroredTo === undefined) return
     housekeeping(this.#m).catch((error: unknown) => {
+      if (this.#closed) return
       const message = error instanceof Error ? error.message : String(error)
       this.#events.publish('warning', { name: this.#m.name, code: 'HOUSEKEEPING', message })
     })

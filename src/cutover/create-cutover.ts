@@ -35,7 +35,8 @@ export interface Cutover extends EventEmitter<EventMap> {
   /**
    * Moves to a phase and, where the writer changes, runs the cutover. Resolves when this process serves by it, with the
    * event of the cutover if there was one. Rejects with the reason, and then everything is as it was before, but for
-   * `ERR_OPEN_PENDING` (no write is accepted anywhere until `recover`) and `ERR_REVERSE`.
+   * `ERR_OPEN_PENDING` and `ERR_IN_DOUBT`, which `recover` or the next look at the rows ends. A way back that could not be
+   * made is a `warning` event with the code `ERR_REVERSE`.
    */
   advance(phase: Phase): Promise<CutoverEvent | undefined>
   /** Gives the right to write back to the side it was taken from: from `live` or `rampdown` to `shadow`. */

@@ -4,7 +4,7 @@ import { CutoverError } from '../errors.js'
 import { otherSide, writerOf, type Phase, type Side, type Wish } from '../phase/phases.js'
 import type { PoolCore } from '../pool/pool-core.js'
 import { serverIsQuiet } from '../pool/server-look.js'
-import type { Mode } from './mode.js'
+import { busy, type Mode } from './mode.js'
 import type { ResolvedOptions } from './read-options.js'
 
 const FIRST_RETRY_MILLIS = 1_000
@@ -185,7 +185,5 @@ function within(millis: number, opened: Promise<void>): Promise<void> {
     opened.then(resolve, reject).finally(() => clearTimeout(timer))
   })
 }
-
-const busy = (): CutoverError => new CutoverError('ERR_BUSY', 'a change of phase is running in this process')
 
 const ended = (): CutoverError => new CutoverError('ERR_ENDED', 'the migration was ended in this process')

@@ -1,4 +1,5 @@
 // What the two ways to run have in common, as the rest of a migration sees them.
+import { CutoverError } from '../errors.js'
 import type { CutoverEvent } from '../events.js'
 import type { Phase, Wish } from '../phase/phases.js'
 
@@ -16,3 +17,6 @@ export interface Mode {
   change(phase: Phase): Promise<CutoverEvent | undefined>
   close(): Promise<void>
 }
+
+export const busy = (): CutoverError =>
+  new CutoverError('ERR_BUSY', 'a change of phase is running in this process')

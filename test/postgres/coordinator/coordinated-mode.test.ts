@@ -1,0 +1,101 @@
+// Coordinated mode as an application has it: the source's hold, wishes that are followed by themselves, and a prompt end.
+import { once } from 'node:events'
+import { randomBytes } from 'node:crypto'
+import { afterAll, afterEach, expect, it } from 'vitest'
+import pg from 'pg'
+import { createCutover, memorySource, type Cutover, type MemorySource } from '../../../src/index.js'
+import { freshDatabases } from '../../support/databases.js'
+
+const databases = await freshDatabases()
+const observers = {
+  old: new pg.Client({ connectionString: databases.old }),
+  new: new pg.Client({ connectionString: databases.new }),
+}
+for (const side of ['old', 'new'] as const) {
+  await observers[side].connect()
+  await observers[side].query('create table item (id int primary key, text text)')
+}
+await observers.old.query(`insert into item select i, 'text ' || i from generate_series(1, 100) i`)
+
+let made: Cutover[] = []
+afterEach(async () => {
+  for (const cutover of made) await cutover.end()
+  made = []
+})
+afterAll(async () => {
+  await observers.old.end()
+  await observers.new.end()
+  await databases.drop()
+})
+
+function migrate(more: { autoAdvance?: boolean; name?: string } = {}): {
+  cutover: Cutover
+  source: MemorySource
+} {
+  const source = memorySource('old')
+  const cutover = createCutover({
+    name: `mode_${randomBytes(4).toString('hex')}`,
+    old: { connectionString: databases.old },
+    new: { connectionString: databases.new },
+    source,
+    control: true,
+    // Longer than the test may take, so that a hold which is only ended by its lease fails it.
+    holdTimeoutMillis: 10_000,
+    ...more,
+  })
+  made.push(cutover)
+  return { cutover, source }
+}
+
+it(
+  "ends the source's hold with its next word, be it the present phase again",
+  { timeout: 8_000 },
+  async () => {
+    const { cutover, source } = migrate()
+    await cutover.ready()
+    const held = once(cutover, 'route')
+    source.set('hold')
+    expect(await held).toMatchObject([{ route: 'held', side: 'old' }])
+    const waiting = cutover.pool.query('select count(*)::int as n from item')
+    expect(cutover.status().waiting).toBe(1)
+    source.set('old')
+    expect((await waiting).rows).toEqual([{ n: 100 }])
+  },
+)
+
+it('shows a wish that it does not follow, and why', async () => {
+  const { cutover, source } = migrate()
+  await cutover.ready()
+  const heard = new Promise((resolve) => {
+    cutover.on('wish', (wish) => wish.value.includes('live') && resolve(wish))
+  })
+  source.set('live')
+  expect(await heard).toMatchObject({ outcome: 'ignored', reason: expect.stringContaining('autoAdvance') })
+  expect(cutover.status()).toMatchObject({ phase: 'old', source: { lastWish: 'live' } })
+})
+
+it('ends in the middle of the initial copy, and the next process goes on from there by its wish alone', async () => {
+  const first = migrate()
+  await first.cutover.ready()
+  let ended: Promise<void> | undefined
+  first.cutover.on('progress', ({ done, total }) => {
+    if (done < total) ended ??= first.cutover.end()
+  })
+  await expect(first.cutover.advance('mirror')).rejects.toMatchObject({ code: 'ERR_ENDED' })
+  expect(ended).toBeDefined()
+  await ended
+
+  const { cutover, source } = migrate({ autoAdvance: true, name: first.cutover.name })
+  await cutover.ready()
+  expect(cutover.phase).toBe('old')
+  const live = new Promise((resolve) => {
+    cutover.on('phase', ({ to }) => to === 'live' && resolve(to))
+  })
+  source.set('live')
+  await live
+  await cutover.pool.query(`insert into item values (1001, 'on the new side')`)
+  expect((await observers.new.query('select count(*)::int as n from item')).rows).toEqual([{ n: 101 }])
+  await expect(observers.old.query(`insert into item values (1002, 'rogue')`)).rejects.toMatchObject({
+    code: '25006',
+  })
+})
