@@ -3,8 +3,9 @@ import type { Migration } from '../control/migration.js'
 import { readSide, setPhase, type SideRow } from '../control/side-row.js'
 import { beginMirror, ensureRows } from '../coordinator/begin-mirror.js'
 import { changeWriter } from '../coordinator/coordinator.js'
+import { findWriter, SETTLE_MARGIN_MILLIS } from '../coordinator/find-writer.js'
 import { settle } from '../coordinator/settle.js'
-import { CutoverError, isCutoverError } from '../errors.js'
+import { CutoverError } from '../errors.js'
 import type { CutoverEvent, CutoverEvents } from '../events.js'
 import { dropStream, housekeeping } from '../mirror/replication.js'
 import { otherSide, PHASES, writerOf, type Phase, type Side, type Wish } from '../phase/phases.js'
@@ -18,9 +19,6 @@ import { busy, type Mode } from './mode.js'
 // How often the rows are read again, for changes that another process or the command line has made.
 const POLL_MILLIS = 1_000
 const HOUSEKEEPING_MILLIS = 10_000
-// For a process that starts in the middle of somebody's cutover, and for one that met a fence.
-const SETTLE_MARGIN_MILLIS = 5_000
-
 const SIDES = ['old', 'new'] as const satisfies readonly Side[]
 
 export class CoordinatedMode implements Mode {
@@ -53,7 +51,7 @@ export class CoordinatedMode implements Mode {
 
   async start(): Promise<void> {
     this.#isOnePlainStatement = await loadOnePlainStatement()
-    const row = await this.#findRow()
+    const row = await findWriter(this.#m)
     this.#rest(row?.phase ?? 'old', row)
     this.#timers = [
       setInterval(() => this.#poll(), POLL_MILLIS).unref(),
@@ -128,7 +126,8 @@ export class CoordinatedMode implements Mode {
     const writer = writerOf(from)
     const leaves = writer !== writerOf(to)
     if (replicated && from === 'old') await this.#beginMirror(writer)
-    else await ensureRows(m, writer, from)
+    // The side that was left may not answer any more, and is not needed for this.
+    else if (!(await readSide(m.control[writer], m.name))) await ensureRows(m, writer, from)
     let event: CutoverEvent | undefined
     if (leaves) {
       event = await changeWriter(m, otherSide(writer), to)
@@ -143,7 +142,7 @@ export class CoordinatedMode implements Mode {
       }
       this.#rest(to, { ...row, phase: to })
     }
-    if (replicated && PHASES[to].mirroredTo === undefined) for (const side of SIDES) await dropStream(m, side)
+    if (replicated && PHASES[to].mirroredTo === undefined) await this.#dropMirror()
     return event
   }
 
@@ -156,32 +155,17 @@ export class CoordinatedMode implements Mode {
     }
   }
 
-  /** The writer's row; undefined where the migration has not begun. */
-  async #findRow(): Promise<SideRow | undefined> {
-    const { name, control } = this.#m
-    const [old, opened] = await Promise.allSettled([readSide(control.old, name), readSide(control.new, name)])
-    for (const one of [old, opened]) {
-      if (one.status === 'rejected' && isCutoverError(one.reason, 'ERR_PREFLIGHT')) throw one.reason
+  // The phase stands whatever becomes of this: a side that was left may be switched off for good.
+  async #dropMirror(): Promise<void> {
+    for (const side of SIDES) {
+      await dropStream(this.#m, side).catch((error: unknown) => this.#warn('MIRROR_NOT_DROPPED', error))
     }
-    // The old side's row is the first thing that a migration makes, and it is never taken away.
-    if (
-      old.status === 'fulfilled' &&
-      old.value === undefined &&
-      !(opened.status === 'fulfilled' && opened.value)
-    ) {
-      return undefined
-    }
-    if (old.status === 'rejected' && !(opened.status === 'fulfilled' && opened.value?.status === 'writer')) {
-      throw old.reason
-    }
-    const { holdTimeoutMillis } = this.#options.timings
-    return settle({
-      name,
-      from: opened.status === 'fulfilled' && opened.value?.status === 'writer' ? 'new' : 'old',
-      connections: control,
-      deadline: performance.now() + holdTimeoutMillis + SETTLE_MARGIN_MILLIS,
-      patienceMillis: holdTimeoutMillis,
-    })
+  }
+
+  #warn(code: string, error: unknown): void {
+    if (this.#closed) return
+    const message = error instanceof Error ? error.message : String(error)
+    this.#events.publish('warning', { name: this.#m.name, code, message })
   }
 
   #rest(phase: Phase, row: SideRow | undefined): void {
@@ -237,10 +221,6 @@ export class CoordinatedMode implements Mode {
   #keepHouse(): void {
     if (this.#moving || this.#closed || this.#m.mirror !== 'replication') return
     if (this.phase === undefined || PHASES[this.phase].mirroredTo === undefined) return
-    housekeeping(this.#m).catch((error: unknown) => {
-      if (this.#closed) return
-      const message = error instanceof Error ? error.message : String(error)
-      this.#events.publish('warning', { name: this.#m.name, code: 'HOUSEKEEPING', message })
-    })
+    housekeeping(this.#m).catch((error: unknown) => this.#warn('HOUSEKEEPING', error))
   }
 }

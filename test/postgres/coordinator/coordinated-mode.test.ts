@@ -5,6 +5,7 @@ import { afterAll, afterEach, expect, it } from 'vitest'
 import pg from 'pg'
 import { createCutover, memorySource, type Cutover, type MemorySource } from '../../../src/index.js'
 import { freshDatabases } from '../../support/databases.js'
+import { startProxy } from '../../support/proxy.js'
 
 const databases = await freshDatabases()
 const observers = {
@@ -17,12 +18,17 @@ for (const side of ['old', 'new'] as const) {
 }
 await observers.old.query(`insert into item select i, 'text ' || i from generate_series(1, 100) i`)
 
+const portOf = (url: string): number => Number(new URL(url).port)
+const proxies = { old: await startProxy(portOf(databases.old)), new: await startProxy(portOf(databases.new)) }
+
 let made: Cutover[] = []
 afterEach(async () => {
   for (const cutover of made) await cutover.end()
   made = []
 })
 afterAll(async () => {
+  await proxies.old.close()
+  await proxies.new.close()
   await observers.old.end()
   await observers.new.end()
   await databases.drop()
@@ -35,10 +41,11 @@ function migrate(more: { autoAdvance?: boolean; name?: string } = {}): {
   const source = memorySource('old')
   const cutover = createCutover({
     name: `mode_${randomBytes(4).toString('hex')}`,
-    old: { connectionString: databases.old },
+    // All ways to and from the old side, so that it can be made to vanish.
+    old: { connectionString: proxies.old.url(databases.old) },
     new: { connectionString: databases.new },
     source,
-    control: true,
+    control: { newReachedBy: proxies.new.url(databases.new) },
     // Longer than the test may take, so that a hold which is only ended by its lease fails it.
     holdTimeoutMillis: 10_000,
     ...more,
@@ -74,7 +81,7 @@ it('shows a wish that it does not follow, and why', async () => {
   expect(cutover.status()).toMatchObject({ phase: 'old', source: { lastWish: 'live' } })
 })
 
-it('ends in the middle of the initial copy, and the next process goes on from there by its wish alone', async () => {
+it('ends in the middle of the copy, goes on later by a wish alone, and in the last phase needs no old side', async () => {
   const first = migrate()
   await first.cutover.ready()
   let ended: Promise<void> | undefined
@@ -98,4 +105,20 @@ it('ends in the middle of the initial copy, and the next process goes on from th
   await expect(observers.old.query(`insert into item values (1002, 'rogue')`)).rejects.toMatchObject({
     code: '25006',
   })
+
+  // The old server is switched off for good: the last phase does not need it.
+  const warned = new Promise((resolve) => {
+    cutover.on('warning', ({ code, message }) => code === 'MIRROR_NOT_DROPPED' && resolve(message))
+  })
+  for (const proxy of Object.values(proxies)) {
+    proxy.refuse()
+    proxy.cut()
+  }
+  await cutover.advance('new')
+  expect(cutover.phase).toBe('new')
+  expect(await warned).toContain('old database')
+  const slots = await observers.new.query(
+    'select from pg_replication_slots where database = current_database()',
+  )
+  expect(slots.rows).toHaveLength(0)
 })
