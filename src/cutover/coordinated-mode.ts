@@ -69,7 +69,7 @@ export class CoordinatedMode implements Mode {
     if (this.#holding && !this.#moving) this.#core.release(this.#core.side)
     this.#holding = false
     if (wish === this.phase) return undefined
-    if (!this.#options.autoAdvance) return `autoAdvance is off; advance("${wish}") or the command line moves`
+    if (!this.#options.autoAdvance) return `autoAdvance is off; advance("${wish}") moves`
     await this.change(wish)
     return undefined
   }

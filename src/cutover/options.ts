@@ -53,8 +53,9 @@ export interface CutoverOptions {
    */
   readonly fallback?: Phase | undefined
   /**
-   * Coordinated mode: a wish of the source runs the whole move by itself. Default `false`: a wish is only shown in
-   * `status()` and `advance()` or the command line moves. In direct mode wishes are always followed.
+   * Coordinated mode: a wish of the source runs the whole move by itself; one that fails is shown in `status()` and tried
+   * again only when the source has said something else. Default `false`: a wish is only shown there, and `advance()`
+   * moves. In direct mode wishes are always followed, and tried again for as long as they stand.
    */
   readonly autoAdvance?: boolean | undefined
   /**

@@ -111,7 +111,7 @@ it('ends in the middle of the copy, goes on later by a wish alone, and in the la
     cutover.on('warning', ({ code, message }) => code === 'MIRROR_NOT_DROPPED' && resolve(message))
   })
   for (const proxy of Object.values(proxies)) {
-    proxy.refuse()
+    await proxy.refuse()
     proxy.cut()
   }
   await cutover.advance('new')
