@@ -108,9 +108,9 @@ export const STEPS = [
   },
 ] as const satisfies readonly Step[]
 
+// `prepare` ends with warm pools, so that nothing lies between them and the hold.
 async function hold(a: Attempt): Promise<void> {
   const { gate, timings } = a.m
-  await gate.warm()
   if (a.over) throw new CutoverError('ERR_HOLD_TIMEOUT', 'the attempt was given up before the hold')
   const began = performance.now()
   a.hold = { began, ends: began + timings.holdTimeoutMillis }

@@ -42,8 +42,6 @@ export interface Gate {
    * is as it was before; a warm-up that fails on a connection is no reason.
    */
   arm(warmUp?: string): Promise<void>
-  /** Opens the other side's connections again, for those that died since `arm`. */
-  warm(): Promise<void>
   /** From this turn on new work waits. */
   hold(lease: HoldLease): void
   /** Resolves when nothing of this process runs on its side any more; rejects with `ERR_DRAIN_TIMEOUT` and the leases. */
@@ -64,7 +62,6 @@ export const noGate = (side: () => Side): Gate => ({
     return side()
   },
   arm: () => Promise.resolve(),
-  warm: () => Promise.resolve(),
   hold: () => {},
   drain: () => Promise.resolve(),
   stopReads: () => Promise.resolve(),

@@ -29,7 +29,6 @@ export class PoolCore implements Gate, AdmissionView {
     (cause) => this.line.reject(() => gaveUp(cause)),
   )
   #ending: Promise<void> | undefined
-  #warmUp: string | undefined
 
   constructor(options: PoolCoreOptions) {
     this.#options = options
@@ -89,11 +88,10 @@ export class PoolCore implements Gate, AdmissionView {
   async arm(warmUp?: string): Promise<void> {
     const { side } = this
     const { kind } = this.#state
-    this.#warmUp = warmUp
     if (kind === 'direct' || kind === 'releasing') this.#enter({ kind: 'armed', side })
     const generation = this.#generation
     try {
-      await this.warm()
+      await this.#warm(warmUp)
     } catch (error) {
       if (generation === this.#generation) this.release(side)
       throw error
@@ -101,12 +99,12 @@ export class PoolCore implements Gate, AdmissionView {
   }
 
   /** As many connections as the side in use has now, which is about its peak of the last `idleTimeoutMillis`. */
-  async warm(): Promise<void> {
+  async #warm(text: string | undefined): Promise<void> {
     const target = this.pools[otherSide(this.side)]
     if (target.inner.options.maxUses === 1) {
       const message = 'maxUses is 1, so no connection can be opened before the flip; the pause will be longer'
       this.#options.events.publish('warning', { name: this.#options.name, code: 'NO_WARM_UP', message })
-    } else await target.warm(this.inner.totalCount, this.#warmUp)
+    } else await target.warm(this.inner.totalCount, text)
   }
 
   hold(lease: HoldLease): void {

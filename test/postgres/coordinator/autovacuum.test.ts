@@ -59,7 +59,7 @@ it.each([
   await admin.control.old.run(`insert into public.${table} select i, 0 from generate_series(1, 20000) i`)
   await admin.control.old.run(`update public.${table} set x = x + 1`)
   m = migrationOver(`as_${role}`, urls(role === 'plain' ? role : undefined), {
-    gate: { ...noGate(() => 'old'), warm: () => vacuuming(table) },
+    gate: { ...noGate(() => 'old'), arm: () => vacuuming(table) },
     tables: [`public.${table}`],
   })
   await ensureRows(m, 'old', 'old')

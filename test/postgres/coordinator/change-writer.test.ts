@@ -92,7 +92,7 @@ describe('tables made after the mirror began', () => {
     await mirrored({ attempts: 2 })
     const outcomes: string[] = []
     f.m.events.on('cutover', ({ outcome, reason }) => outcomes.push(`${outcome} ${reason ?? ''}`))
-    f.m.gate.warm = async () => {
+    f.m.gate.arm = async () => {
       if (outcomes.length > 0) return
       await f.both(partition)
       await f.m.control.old.run(`insert into public.event values (1, '2027-03-03')`)
@@ -104,7 +104,7 @@ describe('tables made after the mirror began', () => {
 
   it('and a table that is published no more are noticed by the fence', async () => {
     await mirrored()
-    f.m.gate.warm = async () => {
+    f.m.gate.arm = async () => {
       await f.m.control.old.run(`alter publication "cutover_${f.m.name}_from_old" drop table public.account`)
     }
     await expect(changeWriter(f.m, 'new', 'live')).rejects.toMatchObject({

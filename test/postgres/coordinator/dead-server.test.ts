@@ -53,7 +53,7 @@ it('NEW killed during catch-up: the attempt is aborted, OLD serves on, and the n
   // Apply waits for this, so that the catch-up cannot be faster than the kill.
   const blocker = m.control.new.fork({ statementTimeoutMillis: 20_000 })
   const blocked = new Promise<void>((resolve) => {
-    m.gate.warm = async () => {
+    m.gate.arm = async () => {
       void blocker
         .transaction(async (run) => {
           await run('lock table public.ledger in share mode')
@@ -79,7 +79,7 @@ it('NEW killed during catch-up: the attempt is aborted, OLD serves on, and the n
   expect(report.open).toEqual([expect.stringContaining('the new database')])
 
   m.events.removeAllListeners()
-  m.gate.warm = () => Promise.resolve()
+  m.gate.arm = () => Promise.resolve()
   await blocker.close()
   await pair.new.start()
   expect(await recover(m)).toMatchObject({ done: [], open: [], writer: 'old' })

@@ -76,13 +76,12 @@ describe('a transaction that is open at the drain’s deadline', () => {
     await begun({ timings: { drainTimeoutMillis: 300 } })
     const app = await f.app('old', { application_name: 'nightly report' })
     let end: (() => Promise<unknown>) | undefined
-    const opened = at('hold', 'started', async () => {
-      end = await hold(app, `select 'secret'`)
-    })
     const outcome: CutoverEvent[] = []
     f.m.events.on('cutover', (event) => outcome.push(event))
-    // The hold waits for the transaction to have begun, as it would if it had been there before.
-    f.m.gate.warm = async () => void (await opened)
+    // After the look at old work and before the hold.
+    f.m.gate.arm = async () => {
+      end = await hold(app, `select 'secret'`)
+    }
     const error = await changeWriter(f.m, 'new', 'live').catch((failure: unknown) => failure)
     expect(error).toMatchObject({
       code: 'ERR_DRAIN_TIMEOUT',
@@ -100,8 +99,7 @@ describe('a transaction that is open at the drain’s deadline', () => {
     await begun({ timings: { drainTimeoutMillis: 600 } })
     const app = await f.app('old')
     const lost = new Promise((resolve) => app.once('error', resolve))
-    const opened = at('hold', 'started', () => hold(app, `insert into account values (3, 3)`))
-    f.m.gate.warm = async () => void (await opened)
+    f.m.gate.arm = async () => void (await hold(app, `insert into account values (3, 3)`))
     await changeWriter({ ...f.m, onDrainTimeout: 'cancel' }, 'new', 'live')
     expect(await lost).toMatchObject({ code: '57P01' })
     expect(released).toEqual(['new'])
@@ -175,7 +173,7 @@ describe('a lock that the fence does not get', () => {
     // Seen by the fence alone, as a writer would be that began after the drain.
     const app = await f.app('old', { application_name: 'pg-cutover stand-in' })
     let end: (() => Promise<unknown>) | undefined
-    f.m.gate.warm = async () => {
+    f.m.gate.arm = async () => {
       end ??= await hold(app, `insert into account values (3, 3)`)
     }
     const reasons: (string | undefined)[] = []
@@ -216,7 +214,7 @@ describe('the end of the hold', () => {
     await begun()
     const app = await f.app('old', { application_name: 'pg-cutover stand-in' })
     let end: (() => Promise<unknown>) | undefined
-    f.m.gate.warm = async () => {
+    f.m.gate.arm = async () => {
       end = await hold(app, `insert into account values (3, 3)`)
     }
     const ended = at('fence', 'started', async () => {
@@ -255,7 +253,7 @@ it('a process of ours that stalls with the row of the opened side locked is sent
   const stalled = await f.app('new', { application_name: CONTROL_APPLICATION })
   await f.both(`grant usage on schema cutover to public; grant select, update on cutover.side to public`)
   const gone = new Promise((resolve) => stalled.once('error', resolve))
-  f.m.gate.warm = async () =>
+  f.m.gate.arm = async () =>
     void (await stalled.query('begin; select from cutover.side where name = current_database() for share'))
   const event = await changeWriter(f.m, 'new', 'live')
   expect(event.outcome).toBe('done')
@@ -267,7 +265,7 @@ describe('the mirror', () => {
   it('that does not catch up in time leads back', async () => {
     await begunEmpty()
     const client = await f.app('new')
-    f.m.gate.warm = async () => {
+    f.m.gate.arm = async () => {
       await client.query('begin; lock table account in share mode')
       await f.m.control.old.run('update public.account set balance = 7')
     }

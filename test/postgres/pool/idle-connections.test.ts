@@ -159,7 +159,7 @@ describe('warm', () => {
     await terminate('new', processIdOf(_clients[0]))
     await failed
     expect(inner.new.totalCount).toBe(1)
-    await core.warm()
+    await core.arm()
     expect(inner.new.idleCount).toBe(2)
   })
 
