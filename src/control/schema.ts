@@ -1,10 +1,8 @@
 // The control schema: one row a side, the journal and the fence function, made on both sides and versioned.
 import { CutoverError } from '../errors.js'
 import type { ControlConnection, Run } from './control-connection.js'
+import { FENCE_SQLSTATE } from '../pool/fence-error.js'
 import { CONTROL_SCHEMA } from './names.js'
-
-/** SQLSTATE of a write that meets the fence: read_only_sql_transaction. */
-const FENCE_SQLSTATE = '25006'
 
 /** How the message of a refused write begins; the migration's name in quotes and the epoch follow. */
 export const FENCE_MESSAGE_PREFIX = 'pg-cutover fence: migration '

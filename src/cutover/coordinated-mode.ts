@@ -115,8 +115,13 @@ export class CoordinatedMode implements Mode {
     const m = this.#m
     const from = this.phase
     if (from === undefined) throw new CutoverError('ERR_PHASE_UNKNOWN', 'no phase is known to move from')
-    if (from === to) return undefined
     const replicated = m.mirror === 'replication'
+    const unmirrored = replicated && PHASES[to].mirroredTo === undefined
+    if (from === to) {
+      // Asked for once more: a process that died, or a side that was away, may have left slots that pin WAL.
+      if (unmirrored) await this.#dropMirror()
+      return undefined
+    }
     if (replicated && from === 'new') {
       throw new CutoverError(
         'ERR_PHASE_ILLEGAL',
@@ -142,7 +147,7 @@ export class CoordinatedMode implements Mode {
       }
       this.#rest(to, { ...row, phase: to })
     }
-    if (replicated && PHASES[to].mirroredTo === undefined) await this.#dropMirror()
+    if (unmirrored) await this.#dropMirror()
     return event
   }
 

@@ -1,7 +1,7 @@
 // Recognises the error with which a fence trigger refuses a write, by SQLSTATE, message prefix and migration.
 
 /** SQLSTATE read_only_sql_transaction: what a caller sees who writes to the side that was left. */
-const FENCE_SQLSTATE = '25006'
+export const FENCE_SQLSTATE = '25006'
 
 const prefix = /^pg-cutover fence: migration "((?:[^"]|"")+)" epoch (\d+)/
 

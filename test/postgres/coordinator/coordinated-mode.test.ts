@@ -121,4 +121,12 @@ it('ends in the middle of the copy, goes on later by a wish alone, and in the la
     'select from pg_replication_slots where database = current_database()',
   )
   expect(slots.rows).toHaveLength(0)
+
+  // It is switched on once more: the same move takes away what was left there.
+  const subscriptions = `select from pg_subscription
+    where subdbid = (select oid from pg_database where datname = current_database())`
+  expect((await observers.old.query(subscriptions)).rows).toHaveLength(1)
+  for (const proxy of Object.values(proxies)) await proxy.resume()
+  await cutover.advance('new')
+  expect((await observers.old.query(subscriptions)).rows).toHaveLength(0)
 })
