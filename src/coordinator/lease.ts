@@ -25,7 +25,14 @@ export async function settleAttempt(a: Attempt, deadline: number, patienceMillis
     await openSide(a.rescue[a.to], name, a.moved).catch(() => {})
     return settle({ name, from: a.to, connections: a.rescue, deadline, patienceMillis })
   }
-  // Uses the epoch up, so that a fence under way finds no row. A failure shows in the loop that follows.
+  // First of all, since it waits for a fence under way, or uses the epoch up so that a later one finds no row.
   if (a.fence !== 'none') await abort(a.rescue[a.from], name, a.epoch).catch(() => {})
-  return settle({ name, from: a.from, connections: a.rescue, deadline, patienceMillis })
+  return settle({
+    name,
+    from: a.from,
+    connections: a.rescue,
+    deadline,
+    patienceMillis,
+    useUp: a.fence === 'none' ? undefined : a.epoch,
+  })
 }

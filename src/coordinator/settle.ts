@@ -16,6 +16,8 @@ export interface SettleOptions {
   readonly deadline: number
   /** How long a fence that stands may be left to its coordinator before it is aborted. Default: not at all. */
   readonly patienceMillis?: number
+  /** An epoch whose fence may still come on `from`: the row there is believed only once that epoch is used up. */
+  readonly useUp?: number | undefined
 }
 
 const PAUSE_MILLIS = 5
@@ -36,7 +38,10 @@ export async function settle(options: SettleOptions): Promise<SideRow> {
       const row = await readSide(connections[at], name)
       switch (row?.status) {
         case 'writer':
-          return row
+          // Read while the fence was under way, it would stand a moment later.
+          if (at !== options.from || options.useUp === undefined || row.epoch >= options.useUp) return row
+          await abort(connections[at], name, options.useUp)
+          break
         case 'fenced':
           if (performance.now() < patientUntil) await delay(PAUSE_MILLIS)
           else await abort(connections[at], name, row.epoch)

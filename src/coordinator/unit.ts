@@ -1,4 +1,5 @@
 // SQLSTATEs by which our server-side units say why they stopped, and what becomes of their errors.
+import pg from 'pg'
 import { CutoverError } from '../errors.js'
 import type { CutoverErrorCode } from '../errors.js'
 
@@ -25,11 +26,12 @@ export const isLockFailure = (error: unknown): boolean => LOCK_FAILURES.has(code
 /** The row is not as it was when the unit was sent. */
 export const isGuardFailure = (error: unknown): boolean => codeOf(error) === UNIT.guard
 
-/** The server has answered that the statement failed, so that it has done nothing. Anything else is an unknown answer. */
-export const isServerError = (error: unknown): boolean => {
-  const code = codeOf(error)
-  return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) && !/^(08|57P)/.test(code)
-}
+/**
+ * The server has answered that the statement failed, so that it has done nothing. Anything else is an unknown answer; by its
+ * class, since `EPIPE` looks like an SQLSTATE.
+ */
+export const isServerError = (error: unknown): boolean =>
+  error instanceof pg.DatabaseError && !/^(08|57P)/.test(error.code ?? '08')
 
 /** What the caller is told about a unit that failed. */
 export function unitError(

@@ -1,6 +1,7 @@
 // The network between the coordinator and a server fails: an answer that did not come is never taken for a yes or a no.
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, it } from 'vitest'
+import type { ControlConnection } from '../../../src/control/control-connection.js'
 import { readSide } from '../../../src/control/side-row.js'
 import { ensureStandingTriggers } from '../../../src/coordinator/fence-triggers.js'
 import { changeWriter } from '../../../src/coordinator/coordinator.js'
@@ -65,6 +66,50 @@ it('the fence stands, but its answer is lost: it is aborted, and the writer stay
   await lost
   expect(await status('old')).toBe('writer')
   await f.m.control.old.run('insert into public.ledger values (1)')
+})
+
+it('the answer of a fence under way is lost, and the line of the way out with it: nothing is left standing', async () => {
+  const { old } = f.m.control
+  const lost = (): Error => Object.assign(new Error('write EPIPE'), { code: 'EPIPE' })
+  const waiting = async (): Promise<number> =>
+    (
+      await old.run(
+        `select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`,
+      )
+    ).length
+  const blocker = old.fork()
+  let fence: Promise<unknown> = Promise.resolve()
+  let aborts = 0
+  const flaky = (inner: ControlConnection): ControlConnection => ({
+    ...inner,
+    fork: (bounds) => flaky(inner.fork(bounds)),
+    run: async (text, values) => {
+      if (text.includes('share row exclusive mode')) {
+        await blocker.run('begin')
+        await blocker.run('lock table public.ledger in row exclusive mode')
+        fence = inner.run(text, values).catch(() => {})
+        while ((await waiting()) === 0) await delay(1)
+        throw lost()
+      }
+      if (text.includes(`status = 'writer', epoch`) && ++aborts === 1) throw lost()
+      return inner.run(text, values)
+    },
+  })
+  const said = changeWriter({ ...f.m, control: { ...f.m.control, old: flaky(old) } }, 'new', 'live').catch(
+    (error: unknown) => error,
+  )
+  // The way out waits for the fence, or has believed the row as it was before it.
+  await Promise.race([said, aborted()])
+  await blocker.run('rollback')
+  expect(await said).toMatchObject({ code: 'ERR_FENCE' })
+  await fence
+  expect(await status('old')).toBe('writer')
+  await old.run('insert into public.ledger values (1)')
+  await blocker.close()
+
+  async function aborted(): Promise<void> {
+    while ((await waiting()) < 2) await delay(1)
+  }
 })
 
 it('it is decided, but the answer is lost: the row says so, and the other side is opened', async () => {
