@@ -1,4 +1,6 @@
 // What follows a move: the mirror turned round, under guards that keep a process which wakes too late from doing harm.
+import { setTimeout as delay } from 'node:timers/promises'
+import pg from 'pg'
 import type { ControlConnection, Run } from '../control/control-connection.js'
 import type { Migration } from '../control/migration.js'
 import { streamName } from '../control/names.js'
@@ -50,17 +52,32 @@ export async function turnMirror({ m, moved, connections, deadline, back, onProg
       `the move of epoch ${moved.epoch} carries no position to mirror from`,
     )
   }
-  const enabled = await connections[from].transaction(async (run) => {
-    const row = await run(
-      `select from cutover.side where name = $1 and status = 'moved' and epoch = $2::bigint for update`,
-      [m.name, moved.epoch],
-    )
-    if (row.length === 0 || (await isEnabled(run, m, to))) return false
-    await advanceOrigin(m, to, position, run)
-    await enableStream(m, to, run)
-    return true
-  })
+  const enabled = await onceOriginIsFree(deadline, () =>
+    connections[from].transaction(async (run) => {
+      const row = await run(
+        `select from cutover.side where name = $1 and status = 'moved' and epoch = $2::bigint for update`,
+        [m.name, moved.epoch],
+      )
+      if (row.length === 0 || (await isEnabled(run, m, to))) return false
+      await advanceOrigin(m, to, position, run)
+      await enableStream(m, to, run)
+      return true
+    }),
+  )
   if (enabled) onProgress?.(`the mirror from the ${to} database was enabled`)
+}
+
+// A worker that ends gives its origin back a moment after it has left the statistics.
+async function onceOriginIsFree<T>(deadline: number, work: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await work()
+    } catch (error) {
+      const inUse = error instanceof pg.DatabaseError && error.code === '55006'
+      if (!inUse || performance.now() >= deadline) throw error
+      await delay(10)
+    }
+  }
 }
 
 async function isEnabled(run: Run, m: Migration, from: Side): Promise<boolean> {

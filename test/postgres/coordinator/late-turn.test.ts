@@ -70,15 +70,55 @@ it('after a rollback and another cutover it changes nothing either, and no origi
   expect(await progress()).toBe(before)
 })
 
-it('an origin that is ahead is never moved back', async () => {
+/** Stops the stream back, and holds its origin as a worker does that has not quite ended. */
+async function holdOrigin(): Promise<{ free: () => Promise<void> }> {
   const { run } = f.m.control.old
   await run(`alter subscription "cutover_${f.m.name}_from_new" disable`)
+  const holder = f.m.control.old.fork()
   for (;;) {
-    const workers = await run(
-      `select from pg_stat_subscription where pid is not null and subname = 'cutover_${f.m.name}_from_new'`,
-    )
-    if (workers.length === 0) break
+    const held = await holder
+      .run(
+        `select pg_replication_origin_session_setup('pg_' || oid) from pg_subscription
+          where subname = $1 and subdbid = (select oid from pg_database where datname = current_database())`,
+        [`cutover_${f.m.name}_from_new`],
+      )
+      .catch((error: unknown) => (/already active/.test(String(error)) ? undefined : Promise.reject(error)))
+    if (!held) continue
+    return {
+      free: async () => {
+        await holder.run('select pg_replication_origin_session_reset()')
+        await holder.close()
+      },
+    }
   }
+}
+
+it('an origin that its worker has not given back yet is waited for', async () => {
+  const { old } = f.m.control
+  const { free } = await holdOrigin()
+  let tried = 0
+  const counted: ControlConnection = {
+    ...old,
+    transaction: async (work) => {
+      if (++tried === 2) await free()
+      return old.transaction(work)
+    },
+  }
+  await turnMirror({
+    m: f.m,
+    moved: { ...first, reverseLsn: 'FFFF/0' },
+    connections: { old: counted, new: f.m.control.new },
+    deadline: performance.now() + 10_000,
+    back: true,
+  })
+  expect(tried).toBeGreaterThan(1)
+  expect(await streams()).toEqual({ fromOld: false, fromNew: true })
+})
+
+it('an origin that is ahead is never moved back', async () => {
+  const { run } = f.m.control.old
+  const { free } = await holdOrigin()
+  await free()
   await advanceOrigin(f.m, 'new', 'FFFF/0', run)
   const ahead = await progress()
   await advanceOrigin(f.m, 'new', '0/1', run)
