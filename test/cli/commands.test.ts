@@ -19,6 +19,15 @@ async function command(...args: string[]): Promise<Ran & { json: Record<string, 
   return { ...ran, json: JSON.parse(ran.out) as Record<string, unknown> }
 }
 
+const service = (): Cutover =>
+  createCutover({
+    name: databases.name,
+    old: { connectionString: databases.old },
+    new: { connectionString: databases.new },
+    source: memorySource(),
+    control: true,
+  })
+
 const setRow = (on: pg.Client, set: string): Promise<unknown> =>
   on.query(`update cutover.side set ${set} where name = $1`, [databases.name])
 
@@ -31,13 +40,7 @@ beforeAll(async () => {
     await client.query('create table orders (id int primary key, note text)')
   }
   await old.query(`insert into orders select n, 'n' || n from generate_series(1, 100) n`)
-  cutover = createCutover({
-    name: databases.name,
-    old: { connectionString: databases.old },
-    new: { connectionString: databases.new },
-    source: memorySource(),
-    control: true,
-  })
+  cutover = service()
 })
 
 afterAll(async () => {
@@ -182,7 +185,9 @@ describe('after a change of writer', () => {
       needsRecover: false,
     })
     await cutover.rollback()
-    // As if whoever decided had died before opening: OLD is back at the row it had before the rollback opened it.
+    // As if whoever decided had died before opening: OLD is back at the row it had before the rollback opened it. A
+    // service that lives would open it by itself.
+    await cutover.end()
     const { rows } = await old.query<{ epoch: string }>('select epoch from cutover.side where name = $1', [
       databases.name,
     ])
@@ -199,6 +204,8 @@ describe('after a change of writer', () => {
   })
 
   it('a mirror of the way back that was not enabled needs recover too', async () => {
+    cutover = service()
+    await cutover.ready()
     await cutover.advance('live')
     const { rows } = await old.query<{ name: string }>(
       `select subname as name from pg_subscription where subdbid = (select oid from pg_database where datname = current_database())`,
