@@ -1,5 +1,5 @@
 // Reads the arguments, runs one command, and says how it ended.
-import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { Command, CommanderError, Option } from 'commander'
 import { CutoverError, isCutoverError } from '../errors.js'
 import { EXIT, type Outcome } from './outcome.js'
@@ -125,8 +125,7 @@ function refusal(error: unknown): Outcome {
 }
 
 function version(): string {
-  const found = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
-    version: string
-  }
-  return found.version
+  // By its own name, since the built file lies deeper than this one.
+  const manifest: unknown = createRequire(import.meta.url)('pg-cutover/package.json')
+  return (manifest as { version: string }).version
 }

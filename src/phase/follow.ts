@@ -63,6 +63,10 @@ export function follow(source: Source, { name, events, onWish }: FollowOptions):
 
   function hear(report: SourceReport): void {
     if (closed) return
+    if (report.kind === 'warning') {
+      events.publish('warning', { name, code: report.code, message: report.message })
+      return
+    }
     const value = report.kind === 'value' ? describeValue(report.value) : 'nothing'
     const key = `${report.kind} ${report.kind === 'value' ? value : report.reason}`
     if (key === lastKey) return
@@ -108,7 +112,7 @@ export function follow(source: Source, { name, events, onWish }: FollowOptions):
 
   async function watch(): Promise<void> {
     try {
-      await source.watch(hear)
+      await source.watch(hear, { name })
     } catch (error) {
       hear({ kind: 'unavailable', reason: error instanceof Error ? error.message : String(error) })
     }
@@ -172,7 +176,9 @@ export function follow(source: Source, { name, events, onWish }: FollowOptions):
 const ended = (source: Source): CutoverError =>
   new CutoverError('ERR_ENDED', `the migration was ended before the source "${source.name}" named a phase`)
 
-function readWish(report: SourceReport): Wish | { outcome: 'refused' | 'unavailable'; reason: string } {
+function readWish(
+  report: Exclude<SourceReport, { kind: 'warning' }>,
+): Wish | { outcome: 'refused' | 'unavailable'; reason: string } {
   if (report.kind === 'unavailable')
     return { outcome: 'unavailable', reason: `it is unavailable: ${report.reason}` }
   try {

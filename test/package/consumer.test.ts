@@ -80,7 +80,7 @@ describe('the installed package, beside pg and nothing else', () => {
   })
 
   it('does not let its inside be imported', async () => {
-    consumer.write('inside.js', `await import('pg-cutover/dist/errors.js')\n`)
+    consumer.write('inside.js', `await import('pg-cutover/dist/src/errors.js')\n`)
     const { code, stderr } = await consumer.node('inside.js')
     expect(code).toBe(1)
     expect(stderr).toContain('ERR_PACKAGE_PATH_NOT_EXPORTED')

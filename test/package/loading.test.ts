@@ -31,7 +31,7 @@ it('loads pg, built-in modules and its own files without the command line, and n
   const loaded = stderr.split('\n').flatMap((line) => (line.startsWith('LOADED ') ? [line.slice(7)] : []))
   const own = loaded.filter((url) => url.includes('/node_modules/pg-cutover/dist/'))
   expect(own.length).toBeGreaterThan(10)
-  expect(own.filter((url) => url.includes('/dist/cli/'))).toEqual([])
+  expect(own.filter((url) => url.includes('/dist/src/cli/'))).toEqual([])
   const others = loaded.filter(
     (url) => !own.includes(url) && !url.startsWith('node:') && !url.endsWith('/load.js'),
   )

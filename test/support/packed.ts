@@ -56,7 +56,17 @@ async function installInto(folder: string): Promise<Consumer> {
 
   // Built and packed beside the checkout: whoever works in it keeps his `dist`.
   mkdirSync(stage)
-  for (const path of ['package.json', 'README.md', 'LICENSE', 'CHANGELOG.md', 'docs', 'src', 'test', 'demo'])
+  for (const path of [
+    'package.json',
+    'README.md',
+    'LICENSE',
+    'CHANGELOG.md',
+    'docs',
+    'src',
+    'adapters',
+    'test',
+    'demo',
+  ])
     if (existsSync(join(root, path))) cpSync(join(root, path), join(stage, path), { recursive: true })
   await run(process.execPath, [compiler, '-p', 'tsconfig.build.json', '--outDir', join(stage, 'dist')], {
     cwd: root,

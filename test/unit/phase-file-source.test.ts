@@ -17,6 +17,8 @@ import { fileSource, type FileSourceOptions } from '../../src/phase/file-source.
 import { parseWish } from '../../src/phase/phases.js'
 import type { Source, SourceReport } from '../../src/phase/source.js'
 
+const MIGRATION = { name: 'orders' }
+
 let folder = ''
 let file = ''
 let source: Source | undefined
@@ -40,7 +42,7 @@ async function watched(path = file, pollMillis = 3_600_000): Promise<Source> {
   await source.watch((report) => {
     heard.push(report)
     reports.emit('report')
-  })
+  }, MIGRATION)
   return source
 }
 
@@ -242,14 +244,14 @@ describe('lifetime', () => {
     const again = await watched()
     await again.close()
     replace('live')
-    await again.watch((report) => void heard.push(report))
+    await again.watch((report) => void heard.push(report), MIGRATION)
     expect(heard.map((report) => report.kind === 'value' && report.value)).toEqual(['old', 'live'])
   })
 
   it('closes while its first read is still running', async () => {
     replace('old')
     const early = fileSource(file)
-    const watching = early.watch((report) => void heard.push(report))
+    const watching = early.watch((report) => void heard.push(report), MIGRATION)
     await early.close()
     await watching
     expect(heard).toEqual([])

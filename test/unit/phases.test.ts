@@ -73,7 +73,7 @@ describe('memorySource', () => {
   it('is silent until it is told, then reports each word, and nothing after close', () => {
     const source = memorySource()
     const heard: SourceReport[] = []
-    void source.watch((report) => heard.push(report))
+    void source.watch((report) => heard.push(report), { name: 'orders' })
     expect(heard).toEqual([])
     source.set('mirror')
     source.set('hold')
@@ -89,7 +89,7 @@ describe('memorySource', () => {
     const source = memorySource('old')
     source.set('shadow')
     const heard: SourceReport[] = []
-    void source.watch((report) => heard.push(report))
+    void source.watch((report) => heard.push(report), { name: 'orders' })
     expect(heard).toEqual([{ kind: 'value', value: 'shadow' }])
   })
 })
