@@ -11,6 +11,7 @@ import { innerPool } from '../pool/pg-internals.js'
 import { PoolCore } from '../pool/pool-core.js'
 import type { PoolCoreOptions } from '../pool/pool-core-options.js'
 import { readOptions, type ResolvedOptions } from './read-options.js'
+import { readSampler, sampleTraffic } from './sampling.js'
 import type { CoordinatedMode } from './coordinated-mode.js'
 import { DirectMode } from './direct-mode.js'
 import type { Mode } from './mode.js'
@@ -67,6 +68,7 @@ class LiveCutover extends CutoverEvents implements Cutover {
   #coordinated: CoordinatedMode | undefined
   readonly #follower: Follower
   readonly #options: ResolvedOptions
+  readonly #stopSampling: (() => void) | undefined
   readonly #started: Promise<void>
   readonly #ready: Promise<void>
   #ended: Promise<void> | undefined
@@ -75,6 +77,8 @@ class LiveCutover extends CutoverEvents implements Cutover {
     super()
     this.name = options.name
     this.#options = options
+    // Before the pools are taken, since it may be refused.
+    const sampler = readSampler(options.source)
     const pools = takePools(options)
     const core = new PoolCore({
       name: options.name,
@@ -85,6 +89,7 @@ class LiveCutover extends CutoverEvents implements Cutover {
     })
     this.#core = core
     this.pool = cutoverPool(this.#core)
+    this.#stopSampling = sampler && sampleTraffic(core, sampler, { ...options, events: this })
     this.#started = this.#start()
     this.#follower = follow(options.source, {
       name: options.name,
@@ -178,6 +183,7 @@ class LiveCutover extends CutoverEvents implements Cutover {
   }
 
   async #end(): Promise<void> {
+    this.#stopSampling?.()
     const followed = this.#follower.close()
     await this.#started.catch(() => {})
     // A wish that is being done ends with the mode.
