@@ -2,6 +2,8 @@
 import type { Run } from '../control/control-connection.js'
 import { CONTROL_SCHEMA, quoteLiteral } from '../control/names.js'
 import { CutoverError } from '../errors.js'
+import { WISH_SCHEMA } from '../phase/postgres-wish-table.js'
+import { splitTableName } from '../phase/table-name.js'
 
 export interface ScopedTable {
   readonly oid: number
@@ -12,16 +14,18 @@ export interface ScopedTable {
 }
 
 /** Never the application's own data, whatever the scope says. */
-export const FOREIGN_SCHEMAS = ['pg_catalog', 'information_schema', 'pg_toast', CONTROL_SCHEMA] as const
+export const FOREIGN_SCHEMAS = [
+  'pg_catalog',
+  'information_schema',
+  'pg_toast',
+  CONTROL_SCHEMA,
+  WISH_SCHEMA,
+] as const
 
-/** `schema.table`, exactly as in the catalog; quoted parts may contain a dot. */
 export function parseTableName(text: string): { readonly schema: string; readonly name: string } {
-  const match = /^(?:"((?:[^"]|"")+)"|([^".]+))\.(?:"((?:[^"]|"")+)"|([^".]+))$/.exec(text)
-  const schema = match?.[1]?.replaceAll('""', '"') ?? match?.[2]
-  const name = match?.[3]?.replaceAll('""', '"') ?? match?.[4]
-  if (schema === undefined || name === undefined)
-    throw new CutoverError('ERR_OPTION', `tables: got "${text}", expected "schema.table"`)
-  return { schema, name }
+  const split = splitTableName(text)
+  if (split) return split
+  throw new CutoverError('ERR_OPTION', `tables: got "${text}", expected "schema.table"`)
 }
 
 /**
