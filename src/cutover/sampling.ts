@@ -5,7 +5,7 @@ import type { Sampler, Source } from '../phase/source.js'
 import type { CoreState } from '../pool/core-state.js'
 import type { PoolCore } from '../pool/pool-core.js'
 import { SampledRoute } from '../pool/sampled-route.js'
-import { operationOfResult, operationOfText } from '../reads/operation.js'
+import { operationOf } from '../reads/operation.js'
 
 // A timer of Node ends at once beyond this.
 const LONGEST_TIMER_MILLIS = 2 ** 31 - 1
@@ -52,7 +52,7 @@ export function sampleTraffic(
     waitingIn = state
     const { side } = state
     const route = new SampledRoute(core.route, giveWay, ({ given, millis, failed, result }) => {
-      const operation = failed ? operationOfText(given) : operationOfResult(result)
+      const operation = operationOf(given, result)
       if (operation === undefined || stopped) return
       attempt(() => sampler.take({ operation, side, millis, failed }))
     })

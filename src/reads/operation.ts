@@ -24,16 +24,20 @@ const FIRST_WORD = /^(?:[\s(]|--[^\n]*(?:\n|$)|\/\*(?:[^*]|\*(?!\/))*\*\/)*([a-z
 const WRITES_WITHIN = /\b(?:insert|update|delete|merge)\b/i
 
 /**
- * By the result of pg: its `command`, or those of several statements of one text, of which one write makes a write.
+ * `given` is what `pool.query` was given first, `result` what pg gave back: the command it names, or those of the several
+ * statements of one text, of which one write makes a write. Without a result the text alone is looked at, roughly.
  * A `select` of a function that writes is a read here, and so is `select … into`. Undefined for what is neither.
  */
-export function operationOfResult(result: unknown): Operation | undefined {
+export function operationOf(given: unknown, result: unknown): Operation | undefined {
+  if (result === undefined) return byText(given)
   const all = (Array.isArray(result) ? result : [result]).map((one) => BY_COMMAND.get(commandOf(one)))
-  return all.includes('write') ? 'write' : all.find((one) => one !== undefined)
+  if (all.includes('write')) return 'write'
+  if (!all.includes('read')) return undefined
+  // The server names the statement around it, whatever a `with` has written.
+  return byText(given) === 'write' ? 'write' : 'read'
 }
 
-/** By what `pool.query` was given first. A rough look, for a call that the server gave no result for. */
-export function operationOfText(given: unknown): Operation | undefined {
+function byText(given: unknown): Operation | undefined {
   const text = typeof given === 'string' ? given : fieldOf(given, 'text')
   if (typeof text !== 'string') return undefined
   const word = FIRST_WORD.exec(text)?.[1]?.toUpperCase()
