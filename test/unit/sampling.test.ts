@@ -164,12 +164,13 @@ describe('a change of the route wins', () => {
   const lease = { millis: 60_000, ended: () => Promise.resolve('old' as const) }
 
   it('over a sample that waits for its call', async () => {
-    const { core, pool, taken } = sampled()
+    const { core, pool, taken, routeIsPlain } = sampled()
     tick()
     core.hold(lease)
     const held = pool.query('select 1')
     expect(core.line.length).toBe(1)
     tick()
+    expect(routeIsPlain()).toBe(true)
     const alsoHeld = pool.query('select 2')
     expect(core.line.length).toBe(2)
     core.release('new')
