@@ -45,6 +45,10 @@ export class CoordinatedMode implements Mode {
     this.#m = migrationOf(options, events, core)
   }
 
+  get phaseFrom(): 'row' | undefined {
+    return this.phase === undefined ? undefined : 'row'
+  }
+
   isOnePlainStatement(text: string): boolean {
     return this.#isOnePlainStatement(text)
   }
@@ -69,6 +73,7 @@ export class CoordinatedMode implements Mode {
     if (this.#holding && !this.#moving) this.#core.release(this.#core.side)
     this.#holding = false
     if (wish === this.phase) return undefined
+    this.#refuseIllegal(wish)
     if (!this.#options.autoAdvance) return `autoAdvance is off; advance("${wish}") moves`
     await this.change(wish)
     return undefined
@@ -122,12 +127,7 @@ export class CoordinatedMode implements Mode {
       if (unmirrored) await this.#dropMirror()
       return undefined
     }
-    if (replicated && from === 'new') {
-      throw new CutoverError(
-        'ERR_PHASE_ILLEGAL',
-        `"new" has no mirror, so there is no way from it to "${to}" without losing what was written since; it is the last phase`,
-      )
-    }
+    this.#refuseIllegal(to)
     const writer = writerOf(from)
     const leaves = writer !== writerOf(to)
     if (replicated && from === 'old') await this.#beginMirror(writer)
@@ -149,6 +149,14 @@ export class CoordinatedMode implements Mode {
     }
     if (unmirrored) await this.#dropMirror()
     return event
+  }
+
+  #refuseIllegal(to: Phase): void {
+    if (this.phase !== 'new' || to === 'new' || this.#m.mirror !== 'replication') return
+    throw new CutoverError(
+      'ERR_PHASE_ILLEGAL',
+      `"new" has no mirror, so there is no way from it to "${to}" without losing what was written since; it is the last phase`,
+    )
   }
 
   async #beginMirror(writer: Side): Promise<void> {

@@ -1,10 +1,10 @@
 // createCutover: wires one migration in one process, and owns the lifetimes of everything in it.
 import type { EventEmitter } from 'node:events'
 import pg from 'pg'
-import { CutoverError } from '../errors.js'
+import { CutoverError, isCutoverError } from '../errors.js'
 import { CutoverEvents, type CutoverEvent, type EventMap } from '../events.js'
 import { follow, type Follower } from '../phase/follow.js'
-import type { Phase, Side } from '../phase/phases.js'
+import type { Phase, Side, Wish } from '../phase/phases.js'
 import type { CutoverOptions } from './options.js'
 import { cutoverPool } from '../pool/cutover-pool.js'
 import { innerPool } from '../pool/pg-internals.js'
@@ -15,7 +15,7 @@ import { readSampler, sampleTraffic } from './sampling.js'
 import type { CoordinatedMode } from './coordinated-mode.js'
 import { DirectMode } from './direct-mode.js'
 import type { Mode } from './mode.js'
-import type { Status } from './status.js'
+import { readStatus, type Status } from './status.js'
 
 // Then calls are refused in place of waiting, until a phase comes.
 const READY_TIMEOUT_MILLIS = 5_000
@@ -98,6 +98,7 @@ class LiveCutover extends CutoverEvents implements Cutover {
         await this.#started
         return this.#mode?.follow(wish)
       },
+      undone: (wish) => this.#undone(wish),
     })
     this.#ready = this.#knowPhase()
     // Told by ready(); an application that never asks must not die of it.
@@ -115,33 +116,16 @@ class LiveCutover extends CutoverEvents implements Cutover {
   }
 
   status(): Status {
-    const core = this.#core
-    const { lastHeard, lastWish, whyNot } = this.#follower
-    return {
-      name: this.name,
-      mode: this.#options.control === undefined ? 'direct' : 'coordinated',
-      phase: this.phase,
-      epoch: this.#mode?.epoch ?? 0,
-      side: core.side,
-      route: core.state.kind,
-      waiting: core.line.length,
-      heldMillis: core.heldMillis,
-      inFlight: { old: core.pools.old.inFlight, new: core.pools.new.inFlight },
-      source: {
-        name: this.#options.source.name,
-        lastHeard: lastHeard?.value,
-        lastHeardAt: lastHeard?.at.toISOString(),
-        lastWish,
-        whyNot,
-      },
-    }
+    return readStatus(this.#options, this.#core, this.#mode, this.#follower)
   }
 
   async advance(phase: Phase): Promise<CutoverEvent | undefined> {
     if (this.#ended)
       throw new CutoverError('ERR_ENDED', `the migration "${this.name}" was ended in this process`)
     await this.#started
-    return this.#mode?.change(phase)
+    const event = await this.#mode?.change(phase)
+    this.#follower.overruled()
+    return event
   }
 
   async rollback(): Promise<CutoverEvent | undefined> {
@@ -173,13 +157,27 @@ class LiveCutover extends CutoverEvents implements Cutover {
   async #knowPhase(): Promise<void> {
     await this.#started
     if (this.phase !== undefined) return
-    await this.#follower.firstWish(READY_TIMEOUT_MILLIS)
+    const silence = await this.#follower.firstWish(READY_TIMEOUT_MILLIS).then(
+      () => undefined,
+      (cause: unknown) => cause,
+    )
+    if (silence !== undefined && !isCutoverError(silence, 'ERR_PHASE_UNKNOWN')) throw silence
     await this.#follower.settled()
     if (this.phase !== undefined) return
-    throw new CutoverError(
-      'ERR_PHASE_UNKNOWN',
-      `no phase is known: ${this.#follower.whyNot ?? 'nothing was wished'}`,
-    )
+    const why = silence?.message ?? `no phase is known: ${this.#follower.whyNot ?? 'nothing was wished'}`
+    const fault = this.#mode?.stateFile?.fault
+    throw new CutoverError('ERR_PHASE_UNKNOWN', fault === undefined ? why : `${why}; ${fault}`)
+  }
+
+  /** Why what the source wished for, and got, is not so any more. */
+  #undone(wish: Wish): string | undefined {
+    if (wish === 'hold')
+      return this.#core.state.kind === 'held'
+        ? undefined
+        : 'the hold has ended, since none outlives `holdTimeoutMillis`; it is held again when the source has said something else in between'
+    return wish === this.phase
+      ? undefined
+      : `the phase is "${this.phase}" by other means than the source, such as advance() or another process; the source is followed again when it says something else`
   }
 
   async #end(): Promise<void> {

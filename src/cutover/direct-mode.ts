@@ -2,9 +2,10 @@
 import type { CutoverEvent, CutoverEvents } from '../events.js'
 import { CutoverError } from '../errors.js'
 import { otherSide, writerOf, type Phase, type Side, type Wish } from '../phase/phases.js'
+import { StateFile } from '../phase/state-file.js'
 import type { PoolCore } from '../pool/pool-core.js'
 import { serverIsQuiet } from '../pool/server-look.js'
-import { busy, type Mode } from './mode.js'
+import { busy, type Mode, type PhaseFrom } from './mode.js'
 import type { ResolvedOptions } from './read-options.js'
 
 const FIRST_RETRY_MILLIS = 1_000
@@ -15,7 +16,9 @@ const NO_FENCE =
 
 export class DirectMode implements Mode {
   phase: Phase | undefined
+  phaseFrom: PhaseFrom | undefined
   epoch = 0
+  readonly stateFile: StateFile | undefined
   readonly #core: PoolCore
   readonly #events: CutoverEvents
   readonly #options: ResolvedOptions
@@ -32,11 +35,26 @@ export class DirectMode implements Mode {
     this.#events = events
     this.#options = options
     this.#again = again
+    const { name, stateFile } = options
+    const warn = (message: string): void => events.publish('warning', { name, code: 'STATE_FILE', message })
+    if (stateFile !== undefined) this.stateFile = new StateFile(stateFile, name, warn)
   }
 
   start(): Promise<void> {
-    if (this.#options.fallback !== undefined) this.#serve(this.#options.fallback)
+    if (this.stateFile) return this.#remember(this.stateFile)
+    this.#fallBack()
     return Promise.resolve()
+  }
+
+  async #remember(file: StateFile): Promise<void> {
+    const phase = await file.read()
+    if (phase !== undefined) this.#serve(phase, 'stateFile')
+    // A file that cannot be believed may have named the other side.
+    else if (file.fault === undefined) this.#fallBack()
+  }
+
+  #fallBack(): void {
+    if (this.#options.fallback !== undefined) this.#serve(this.#options.fallback, 'fallback')
   }
 
   async follow(wish: Wish): Promise<string | undefined> {
@@ -54,7 +72,7 @@ export class DirectMode implements Mode {
       return undefined
     }
     try {
-      await this.change(wish)
+      await this.#change(wish, 'source')
       return undefined
     } catch (error) {
       if (this.#closing.signal.aborted) throw error
@@ -66,20 +84,31 @@ export class DirectMode implements Mode {
   }
 
   async change(phase: Phase): Promise<CutoverEvent | undefined> {
+    const wished = this.#wished
+    const event = await this.#change(phase, 'advance')
+    // Else what the source wished for before would undo it; what it has said meanwhile is newer.
+    if (this.#wished === wished) clearTimeout(this.#retry)
+    return event
+  }
+
+  async #change(phase: Phase, from: PhaseFrom): Promise<CutoverEvent | undefined> {
     if (this.#closing.signal.aborted) throw ended()
     if (this.#moving) throw busy()
-    clearTimeout(this.#retry)
-    if (this.phase === undefined || writerOf(this.phase) === writerOf(phase)) {
-      this.#serve(phase)
-      return undefined
-    }
-    const flipped = this.#flip(phase)
-    this.#moving = flipped.catch(() => {})
+    const stays = this.phase === undefined || writerOf(this.phase) === writerOf(phase)
+    const changed = stays ? this.#stay(phase, from) : this.#flip(phase, from)
+    this.#moving = changed.catch(() => {})
     try {
-      return await flipped
+      return await changed
     } finally {
       this.#moving = undefined
     }
+  }
+
+  /** Written first: a process that has served by a phase must not start by `fallback` afterwards. */
+  async #stay(phase: Phase, from: PhaseFrom): Promise<undefined> {
+    if (this.stateFile) await this.stateFile.store(phase)
+    if (this.#closing.signal.aborted) throw ended()
+    this.#serve(phase, from)
   }
 
   /** A flip that is under way is given up and taken back. */
@@ -87,23 +116,28 @@ export class DirectMode implements Mode {
     this.#closing.abort()
     clearTimeout(this.#retry)
     await this.#moving
+    await this.stateFile?.close()
   }
 
-  #serve(phase: Phase): void {
+  #serve(phase: Phase, phaseFrom: PhaseFrom): void {
     this.#core.release(writerOf(phase))
-    this.#rest(phase)
+    this.#rest(phase, phaseFrom)
   }
 
-  #rest(phase: Phase): void {
+  #rest(phase: Phase, phaseFrom: PhaseFrom): void {
     const from = this.phase
     this.phase = phase
+    this.phaseFrom = phaseFrom
     if (from !== phase) this.#events.publish('phase', { name: this.#options.name, from, to: phase })
   }
 
-  async #flip(phase: Phase): Promise<CutoverEvent> {
+  async #flip(phase: Phase, from: PhaseFrom): Promise<CutoverEvent> {
     const { name, timings } = this.#options
     const core = this.#core
     const left: Side = core.side
+    // A fallback is no knowledge.
+    const remembered = this.phaseFrom === 'fallback' ? undefined : this.phase
+    let noted = false
     const opened = otherSide(left)
     const direction = left === 'old' ? 'old→new' : 'new→old'
     const epoch = ++this.epoch
@@ -141,7 +175,14 @@ export class DirectMode implements Mode {
 
     this.#events.publish('warning', { name, code: 'NO_FENCE', message: NO_FENCE })
     try {
-      await step('prepare', () => within(timings.prepareTimeoutMillis, core.arm()))
+      await step('prepare', async () => {
+        await within(timings.prepareTimeoutMillis, core.arm())
+        if (this.#closing.signal.aborted) return
+        // Before the flip and outside the pause: a process that dies in between has nothing under way, and starts where the
+        // source wants it. The other order would have it start on the side that the fleet has left.
+        noted = true
+        await this.stateFile?.store(phase)
+      })
       await step('hold', () =>
         core.hold({ millis: timings.holdTimeoutMillis, ended: () => Promise.resolve(left) }),
       )
@@ -155,10 +196,11 @@ export class DirectMode implements Mode {
         throw new CutoverError('ERR_HOLD_TIMEOUT', 'the hold ended before the flip')
     } catch (error) {
       finish('aborted', left, error instanceof Error ? error.message : String(error))
+      if (noted) await this.stateFile?.store(remembered)
       throw error
     }
     const event = finish('done', opened)
-    this.#rest(phase)
+    this.#rest(phase, from)
     void core.sweep(left)
     return event
   }

@@ -3,10 +3,24 @@ import { CutoverError } from '../errors.js'
 import type { CutoverEvent } from '../events.js'
 import type { Phase, Wish } from '../phase/phases.js'
 
+/**
+ * What has said the phase of a process: the source, a call of `advance()`, `fallback`, the state file, or the databases'
+ * rows (and `old` where they do not have one yet).
+ */
+export type PhaseFrom = 'source' | 'advance' | 'fallback' | 'stateFile' | 'row'
+
+/** A file that remembers the phase, and why the next start could not rely on it, if so. */
+export interface StateFileStatus {
+  readonly path: string
+  readonly fault: string | undefined
+}
+
 /** Direct or coordinated: how a process learns of its phase and changes it. */
 export interface Mode {
   /** The phase that this process serves by; undefined while none is known. */
   readonly phase: Phase | undefined
+  readonly phaseFrom: PhaseFrom | undefined
+  readonly stateFile?: StateFileStatus | undefined
   /** The number of the last change of writer that this process knows of. */
   readonly epoch: number
   /** Finds the phase that is remembered, if any, and begins to serve by it. */

@@ -48,10 +48,20 @@ export interface CutoverOptions {
   /** The tables in scope, each as `schema.table`. Default: every table of the application, on both sides. */
   readonly tables?: readonly string[] | undefined
   /**
-   * The phase to serve in direct mode as long as the source has never given one. Default: none, so that queries are
-   * refused with `ERR_PHASE_UNKNOWN` until the source speaks.
+   * The phase to serve in direct mode as long as the source has never given one and none is remembered. It is never
+   * remembered itself. Default: none, so that queries are refused with `ERR_PHASE_UNKNOWN` until the source speaks.
    */
   readonly fallback?: Phase | undefined
+  /**
+   * Direct mode: a file that remembers the last phase across restarts, so that a process which starts while the source is
+   * silent serves by it at once. Written whole or not at all, also when the process or the machine dies; before a change
+   * of writer it names the phase that is moved to. The folder must exist. A file that is there and cannot be believed, or
+   * a folder that is not, leaves the phase unknown until the source speaks, and `fallback` does not apply; that and a file
+   * that cannot be written are `warning` events with the code `STATE_FILE`, and never stop a move. Each migration needs a
+   * file of its own; processes that share one each write it whole, and the last one counts. Default: none. With `control`
+   * refused with `ERR_OPTION`, since the databases' rows remember.
+   */
+  readonly stateFile?: string | undefined
   /**
    * Coordinated mode: a wish of the source runs the whole move by itself; one that fails is shown in `status()` and tried
    * again only when the source has said something else. Default `false`: a wish is only shown there, and `advance()`

@@ -1,14 +1,16 @@
 // Checks the options of createCutover against their table and fills in the defaults.
+import { resolve } from 'node:path'
 import pg from 'pg'
 import { DEFAULT_TIMINGS, type Timings } from '../control/migration.js'
 import type { ControlOptions, CutoverOptions } from './options.js'
+import { readTimings } from './read-timings.js'
 import { CutoverError } from '../errors.js'
 import { constructorName, readTable, type Option, type OptionTable } from '../options.js'
 import { PHASE_NAMES, type Phase, type Side } from '../phase/phases.js'
 import type { Source } from '../phase/source.js'
 
 /** The options that stay undefined when they are not given. */
-type Undecided = 'mirror' | 'tables' | 'fallback'
+type Undecided = 'mirror' | 'tables' | 'fallback' | 'stateFile'
 
 type Filled = {
   readonly [K in keyof CutoverOptions]-?: K extends Undecided
@@ -31,6 +33,8 @@ export interface ResolvedOptions {
   readonly control: ResolvedControl | undefined
   readonly tables: readonly string[] | undefined
   readonly fallback: Phase | undefined
+  /** As an absolute path. */
+  readonly stateFile: string | undefined
   readonly autoAdvance: boolean
   readonly onDrainTimeout: 'abort' | 'cancel'
   readonly attempts: number
@@ -156,6 +160,11 @@ const TABLE: OptionTable<Filled> = {
       value.every((table) => typeof table === 'string' && /^[^.]+\..+$/.test(table)),
   },
   fallback: oneOf(PHASE_NAMES, undefined),
+  stateFile: {
+    default: undefined,
+    expected: 'the path of a file in a folder that exists',
+    accepts: (value) => typeof value === 'string' && value !== '' && !value.includes('\0'),
+  },
   autoAdvance: yesOrNo,
   onDrainTimeout: oneOf(['abort', 'cancel'], 'abort'),
   attempts: { default: 3, expected: 'a whole number from 1 to 10', accepts: isWholeFrom(1, 10) },
@@ -169,17 +178,6 @@ const TABLE: OptionTable<Filled> = {
   reverseTimeoutMillis: millis('reverseTimeoutMillis'),
   copyTimeoutMillis: millis('copyTimeoutMillis'),
 }
-
-const TIMING_NAMES = Object.keys(DEFAULT_TIMINGS) as readonly (keyof Timings)[]
-
-/** The steps that lie inside the hold, so that none may have more time than the whole. */
-const INSIDE_THE_HOLD = [
-  'drainTimeoutMillis',
-  'fenceTimeoutMillis',
-  'catchUpTimeoutMillis',
-  'stopReadsTimeoutMillis',
-  'decideTimeoutMillis',
-] as const satisfies readonly (keyof Timings)[]
 
 /** Checks what was given to `createCutover` and fills in the defaults. Throws `ERR_OPTION`. */
 export function readOptions(input: CutoverOptions): ResolvedOptions {
@@ -197,6 +195,11 @@ export function readOptions(input: CutoverOptions): ResolvedOptions {
       'ERR_OPTION',
       `${where}mirror is "replication" and control is false; replication needs control: true. Without control the mirror is "none"`,
     )
+  if (given.stateFile !== undefined && control)
+    throw new CutoverError(
+      'ERR_OPTION',
+      `${where}stateFile is given and control is not false; with control the databases' own rows remember the phase. Leave stateFile out`,
+    )
   return Object.freeze({
     name: given.name,
     pools: { old: given.old, new: given.new },
@@ -205,6 +208,8 @@ export function readOptions(input: CutoverOptions): ResolvedOptions {
     control,
     tables: given.tables,
     fallback: given.fallback,
+    // Made absolute now, since the working directory may change.
+    stateFile: given.stateFile === undefined ? undefined : resolve(given.stateFile),
     autoAdvance: given.autoAdvance,
     onDrainTimeout: given.onDrainTimeout,
     attempts: given.attempts,
@@ -221,21 +226,4 @@ function readControl(given: Filled['control'], where: string): ResolvedControl |
     connections: { old: config(read.old), new: config(read.new) },
     reachedBy: { old: read.oldReachedBy, new: read.newReachedBy },
   }
-}
-
-/** A step that was not given a time shrinks with the hold; one that was given more than the hold is a contradiction. */
-function readTimings(given: Filled, input: CutoverOptions, where: string): Timings {
-  const whole = Object.fromEntries(TIMING_NAMES.map((key) => [key, given[key]])) as {
-    -readonly [K in keyof Timings]: number
-  }
-  for (const key of INSIDE_THE_HOLD) {
-    if (whole[key] <= whole.holdTimeoutMillis) continue
-    if (input[key] !== undefined)
-      throw new CutoverError(
-        'ERR_OPTION',
-        `${where}${key} is ${whole[key]}; expected at most holdTimeoutMillis, ${whole.holdTimeoutMillis}, since the hold contains this step`,
-      )
-    whole[key] = whole.holdTimeoutMillis
-  }
-  return whole
 }

@@ -1,11 +1,22 @@
 // The state of one process's migration as plain data.
+import type { Follower } from '../phase/follow.js'
 import type { Phase, Side } from '../phase/phases.js'
+import type { PoolCore } from '../pool/pool-core.js'
+import type { Mode, PhaseFrom, StateFileStatus } from './mode.js'
+import type { ResolvedOptions } from './read-options.js'
 
 /** What `cutover.status()` gives; safe to log and to serialise. */
 export interface Status {
   readonly name: string
   readonly mode: 'direct' | 'coordinated'
   readonly phase: Phase | undefined
+  /**
+   * What has said the phase: `source`, `advance` for a call of it, `fallback`, `stateFile`, or `row` for the databases'
+   * own rows. Undefined while no phase is known.
+   */
+  readonly phaseFrom: PhaseFrom | undefined
+  /** The file of the option `stateFile`, and why the next start could not rely on it, if so. */
+  readonly stateFile: StateFileStatus | undefined
   readonly epoch: number
   /** Where new work of this process goes. */
   readonly side: Side
@@ -23,5 +34,35 @@ export interface Status {
     readonly lastWish: string | undefined
     /** Why the source's present word is not done; undefined when it is. */
     readonly whyNot: string | undefined
+  }
+}
+
+/** What is true now; `mode` is undefined as long as it is being loaded. */
+export function readStatus(
+  { name, control, source }: ResolvedOptions,
+  core: PoolCore,
+  mode: Mode | undefined,
+  { lastHeard, lastWish, whyNot }: Follower,
+): Status {
+  const file = mode?.stateFile
+  return {
+    name,
+    mode: control === undefined ? 'direct' : 'coordinated',
+    phase: mode?.phase,
+    phaseFrom: mode?.phaseFrom,
+    stateFile: file && { path: file.path, fault: file.fault },
+    epoch: mode?.epoch ?? 0,
+    side: core.side,
+    route: core.state.kind,
+    waiting: core.line.length,
+    heldMillis: core.heldMillis,
+    inFlight: { old: core.pools.old.inFlight, new: core.pools.new.inFlight },
+    source: {
+      name: source.name,
+      lastHeard: lastHeard?.value,
+      lastHeardAt: lastHeard?.at.toISOString(),
+      lastWish,
+      whyNot,
+    },
   }
 }

@@ -23,6 +23,8 @@ export interface FollowOptions {
    * handed over. May give the reason why it does nothing. A rejection refuses the wish until another one comes.
    */
   readonly onWish: (wish: Wish) => Promise<string | void> | string | void
+  /** Why a wish that was done before is not what holds now; asked whenever that is to be told. Default: it holds. */
+  readonly undone?: ((wish: Wish) => string | undefined) | undefined
 }
 
 export interface Follower {
@@ -37,53 +39,81 @@ export interface Follower {
   settled(): Promise<void>
   /** Tries the last wish once more if it was not done. */
   again(): void
+  /** The phase was changed by other means: the last wish, if it was not done, rests until the source says something else. */
+  overruled(): void
   /** Stops listening and waits for the wish that is being done. Idempotent; never rejects. */
   close(): Promise<void>
 }
 
+/** A wish on its way, with the report that it came by. */
+interface Hearing {
+  readonly wish: Wish
+  heard: Heard
+  again: boolean
+}
+
 /** Starts to follow a source. Trouble of the source never throws and never reaches `onWish`. */
-export function follow(source: Source, { name, events, onWish }: FollowOptions): Follower {
-  let lastWish: Wish | undefined
+export function follow(source: Source, options: FollowOptions): Follower {
+  const { name, events, onWish } = options
   let lastHeard: Heard | undefined
   let lastKey: string | undefined
+  let last: Hearing | undefined
   /** Why the source cannot be followed just now. */
   let silence: string | undefined
   /** Why the last wish that was tried was not done. */
   let failure: string | undefined
   let tried: Wish | undefined
-  let waiting: Wish | undefined
+  let waiting: Hearing | undefined
+  let doing = false
   let working: Promise<void> | undefined
   let closed = false
+  let starting = true
   const waiters = new Set<(outcome: Wish | CutoverError) => void>()
 
-  function conclude(value: string, outcome: WishOutcome, reason: string): void {
-    if (lastHeard?.value === value) lastHeard = { ...lastHeard, outcome, reason }
-    events.publish('wish', { name, source: source.name, value, outcome, reason })
+  const undone = (wish: Wish): string | undefined => (options.undone ? options.undone(wish) : failure)
+
+  /** Listeners can only be added when `follow` has returned, and what a source says at once is said to them too. */
+  function publish<K extends 'wish' | 'warning'>(event: K, message: EventMap[K][0]): void {
+    if (starting) queueMicrotask(() => events.publish(event, message))
+    else events.publish(event, message)
+  }
+
+  function tell(value: string, outcome: WishOutcome, reason: string): void {
+    publish('wish', { name, source: source.name, value, outcome, reason })
+  }
+
+  function conclude(hearing: Hearing, outcome: WishOutcome, reason: string): void {
+    const isLast = hearing.heard === lastHeard
+    hearing.heard = { ...hearing.heard, outcome, reason }
+    if (isLast) lastHeard = hearing.heard
+    // By its own name, whichever way the source spells it.
+    tell(describeValue(hearing.wish), outcome, reason)
   }
 
   function hear(report: SourceReport): void {
     if (closed) return
     if (report.kind === 'warning') {
-      events.publish('warning', { name, code: report.code, message: report.message })
+      publish('warning', { name, code: report.code, message: report.message })
       return
     }
     const value = report.kind === 'value' ? describeValue(report.value) : 'nothing'
     const key = `${report.kind} ${report.kind === 'value' ? value : report.reason}`
     if (key === lastKey) return
     lastKey = key
-    lastHeard = { value, at: new Date(), outcome: 'waiting', reason: '' }
+    const at = new Date()
     const wish = readWish(report)
     if (typeof wish === 'object') {
+      lastHeard = { value, at, ...wish }
       silence = wish.reason
-      conclude(value, wish.outcome, wish.reason)
+      tell(value, wish.outcome, wish.reason)
       return
     }
     silence = undefined
-    lastWish = wish
+    lastHeard = { value, at, outcome: 'waiting', reason: '' }
+    last = { wish, heard: lastHeard, again: false }
     for (const waiter of waiters) waiter(wish)
-    if (waiting !== undefined)
-      conclude(describeValue(waiting), 'ignored', `${value} was wished before this one was begun`)
-    waiting = wish
+    if (waiting !== undefined) conclude(waiting, 'ignored', `${value} was wished before this one was begun`)
+    waiting = last
     working ??= work()
   }
 
@@ -91,21 +121,26 @@ export function follow(source: Source, { name, events, onWish }: FollowOptions):
     // So that a source that reports at once never runs the work inside `follow` itself.
     await Promise.resolve()
     while (waiting !== undefined) {
-      const wish = waiting
+      const hearing = waiting
       waiting = undefined
-      const value = describeValue(wish)
-      if (wish === tried && failure === undefined) {
-        conclude(value, 'followed', 'it was done before')
+      const { wish } = hearing
+      const repeated = wish === tried
+      if (repeated && !(hearing.again && failure !== undefined)) {
+        const reason = undone(wish) === undefined ? undefined : (failure ?? undone(wish))
+        conclude(hearing, reason === undefined ? 'followed' : 'ignored', reason ?? 'it was done before')
         continue
       }
+      if (!repeated) failure = undefined
       tried = wish
+      doing = true
       try {
         failure = (await onWish(wish)) ?? undefined
-        conclude(value, failure === undefined ? 'followed' : 'ignored', failure ?? 'done')
+        conclude(hearing, failure === undefined ? 'followed' : 'ignored', failure ?? 'done')
       } catch (error) {
         failure = error instanceof Error ? error.message : String(error)
-        conclude(value, 'refused', failure)
+        conclude(hearing, 'refused', failure)
       }
+      doing = false
     }
     working = undefined
   }
@@ -118,19 +153,24 @@ export function follow(source: Source, { name, events, onWish }: FollowOptions):
     }
   }
   void watch()
+  starting = false
 
   return {
     get lastWish() {
-      return lastWish
+      return last?.wish
     },
     get lastHeard() {
       return lastHeard
     },
     get whyNot() {
-      return silence ?? (waiting === undefined ? failure : undefined)
+      if (silence !== undefined) return silence
+      if (last === undefined || waiting !== undefined) return undefined
+      if (doing) return failure
+      const changed = undone(last.wish)
+      return changed === undefined ? undefined : (failure ?? changed)
     },
     firstWish(timeoutMillis) {
-      if (lastWish !== undefined) return Promise.resolve(lastWish)
+      if (last !== undefined) return Promise.resolve(last.wish)
       if (closed) return Promise.reject(ended(source))
       return new Promise((resolve, reject) => {
         const settle = (outcome: Wish | CutoverError): void => {
@@ -155,12 +195,17 @@ export function follow(source: Source, { name, events, onWish }: FollowOptions):
       await working
     },
     again() {
-      if (closed || failure === undefined || waiting !== undefined) return
-      waiting = lastWish
+      if (closed || last === undefined || failure === undefined || waiting !== undefined) return
+      last.again = true
+      waiting = last
       working ??= work()
+    },
+    overruled() {
+      if (!doing && waiting === undefined) failure = undefined
     },
     async close() {
       closed = true
+      if (waiting !== undefined) conclude(waiting, 'ignored', 'the migration was ended in this process')
       waiting = undefined
       for (const waiter of waiters) waiter(ended(source))
       try {

@@ -38,6 +38,7 @@ describe('defaults', () => {
       control: undefined,
       tables: undefined,
       fallback: undefined,
+      stateFile: undefined,
       autoAdvance: false,
       onDrainTimeout: 'abort',
       attempts: 3,

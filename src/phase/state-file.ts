@@ -1,0 +1,113 @@
+// The memory of one process across restarts: the phase it was to serve by, and what to do where that cannot be known.
+import type { Phase } from './phases.js'
+import { forget, look, put, reasonOf, sweep } from './state-disk.js'
+
+// A disk that does not answer must not keep a process on the wrong side.
+const PATIENCE_MILLIS = 1_000
+const RETRY_MILLIS = 30_000
+
+export class StateFile {
+  readonly path: string
+  readonly #name: string
+  readonly #warn: (message: string) => void
+  #fault: string | undefined
+  #wanted: Phase | undefined
+  /** What is wanted is not being written yet. */
+  #waits = false
+  #swept = false
+  #closed = false
+  #working: Promise<void> | undefined
+  #retry: NodeJS.Timeout | undefined
+
+  /** `path` is absolute; `warn` is told of each new {@link StateFile.fault}. */
+  constructor(path: string, name: string, warn: (message: string) => void) {
+    this.path = path
+    this.#name = name
+    this.#warn = warn
+  }
+
+  /** Why the next start could not rely on the file, and what to do; undefined while it could. */
+  get fault(): string | undefined {
+    return this.#fault
+  }
+
+  /** The phase that is remembered. Undefined with a fault: nobody knows; without one: there is no memory. */
+  async read(): Promise<Phase | undefined> {
+    const found = await look(this.path, this.#name)
+    if (found.kind === 'phase') return found.phase
+    if (found.kind === 'fault') {
+      const remedy = found.replaceable
+        ? 'It is written anew at the next word of the source'
+        : 'It is left as it is: take it away, or name a file of this migration alone'
+      this.#fail(
+        `${found.reason}, so no phase is known until the source names one, and \`fallback\` does not apply. ${remedy}`,
+      )
+    }
+    return undefined
+  }
+
+  /**
+   * Has the file name this phase, or none. Resolves when that is on the disk, and also when it could not be done in time:
+   * then there is a fault, and the file is empty if it could be emptied. Never rejects. Of calls that overlap only the last
+   * one counts.
+   */
+  store(phase: Phase | undefined): Promise<void> {
+    this.#wanted = phase
+    this.#waits = true
+    return this.#patiently((this.#working ??= this.#work()))
+  }
+
+  /** Waits for what is being written, as long as any other call does. */
+  async close(): Promise<void> {
+    this.#closed = true
+    clearTimeout(this.#retry)
+    if (this.#working) await this.#patiently(this.#working)
+  }
+
+  async #patiently(working: Promise<void>): Promise<void> {
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(() => {
+        this.#fail(
+          `was not written within ${PATIENCE_MILLIS} ms, and a restart may find an earlier phase in it. See why its disk does not answer`,
+        )
+        resolve()
+      }, PATIENCE_MILLIS)
+    })
+    await Promise.race([working, late])
+    clearTimeout(timer)
+  }
+
+  /** One at a time, so that what was asked for last is what stays. */
+  async #work(): Promise<void> {
+    clearTimeout(this.#retry)
+    while (this.#waits) {
+      this.#waits = false
+      const wanted = this.#wanted
+      try {
+        await put(this.path, this.#name, wanted)
+        this.#fault = undefined
+        if (!this.#swept) await sweep(this.path)
+        this.#swept = true
+      } catch (error) {
+        const found = await forget(this.path, this.#name, wanted)
+        this.#fail(`${reasonOf(error)}, so ${found}. It is tried again`)
+        if (!this.#closed) this.#retry = setTimeout(() => this.#again(), RETRY_MILLIS).unref()
+      }
+    }
+    this.#working = undefined
+  }
+
+  #again(): void {
+    this.#waits = true
+    this.#working ??= this.#work()
+  }
+
+  /** Told once as long as it stays the same. */
+  #fail(what: string): void {
+    const fault = `the state file ${this.path} ${what}`
+    if (fault === this.#fault) return
+    this.#fault = fault
+    this.#warn(fault)
+  }
+}
