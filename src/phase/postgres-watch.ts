@@ -63,23 +63,24 @@ export function watchWish(options: WishWatchOptions, report: (report: SourceRepo
   async function stay(): Promise<void> {
     let failures = 0
     while (!closing.signal.aborted) {
-      let since: number | undefined
+      let stood = false
       try {
         line = new PostgresLine(config, answerMillis)
         await line.open(session)
         // One read at a time: any number of changes during a read cause one more.
         for (;;) {
           tell(await readWish(line, table, migration))
-          since ??= performance.now()
+          stood = true
           outage = false
           await line.woken(pollMillis)
         }
       } catch (error) {
         // A standing connection that is cut may be back at once, and then nothing was missed.
-        if (since === undefined || error instanceof NoAnswer) tellOutage(error)
+        if (!stood || error instanceof NoAnswer) tellOutage(error)
       }
       await line?.close()
-      if (since !== undefined && performance.now() - since > LONGEST_PAUSE_MILLIS) failures = 0
+      // Soon back, but not at full speed to a server that takes connections and drops them.
+      if (stood) failures = Math.min(failures, 1)
       if (!closing.signal.aborted) await pause(failures++)
     }
   }

@@ -15,7 +15,8 @@ export const WISH_TABLE = `${WISH_SCHEMA}.wish`
 export interface WishTable {
   /** For messages. */
   readonly name: string
-  /** For SQL. */
+  /** For SQL, as is `quoted`. */
+  readonly schema: string
   readonly quoted: string
   /** Where its changes are announced. */
   readonly channel: string
@@ -26,6 +27,7 @@ export function wishTable(table: string, where: string): WishTable {
   const { schema, name } = parts(table, where)
   return {
     name: table,
+    schema: quote(schema),
     quoted: `${quote(schema)}.${quote(name)}`,
     channel: channelOf(`pg-cutover ${schema}.${name}`),
   }
@@ -74,8 +76,8 @@ const make = ({ name, quoted }: WishTable): string =>
   `; run the SQL of postgresSourceSql(${name === WISH_TABLE ? '' : `'${name}'`}), at the least: ` +
   `${name === WISH_TABLE ? `create schema ${WISH_SCHEMA}; ` : ''}create table ${quoted} (name text primary key, phase text not null)`
 
-const grant = ({ quoted }: WishTable): string =>
-  `; run: grant usage on schema ${quoted.slice(0, quoted.indexOf('.'))} to <role>; grant select on ${quoted} to <role>`
+const grant = ({ schema, quoted }: WishTable): string =>
+  `; run: grant usage on schema ${schema} to <role>; grant select on ${quoted} to <role>`
 
 const REMEDIES: Readonly<Record<string, (table: WishTable) => string>> = {
   // undefined_table, undefined_column, insufficient_privilege

@@ -1,0 +1,14 @@
+// Runs the source contract on every source that there is.
+import { afterAll, describe } from 'vitest'
+import { freshDatabase } from '../support/databases.js'
+import { sourceContract } from './source.js'
+import { fileSubject } from './source/file.js'
+import { memorySubject } from './source/memory.js'
+import { postgresSubject } from './source/postgres.js'
+
+const database = await freshDatabase('new')
+afterAll(() => database.drop())
+
+const subjects = [memorySubject, fileSubject, postgresSubject(database.url)]
+
+for (const subject of subjects) describe(subject.name, () => sourceContract(subject))
