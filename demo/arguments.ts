@@ -2,6 +2,8 @@
 import { accessSync, constants, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
+import { MOVERS } from './movers.js'
+import type { MoverName } from './movers.js'
 import type { Settings } from './run.js'
 
 export interface Arguments extends Settings {
@@ -18,6 +20,8 @@ interface Quantity {
   readonly what: string
 }
 
+const SOURCE: MoverName = 'memory'
+
 const QUANTITIES = {
   seconds: { standard: 36, from: 1, to: 3600, what: 'seconds of traffic between the moves, shared out' },
   rows: { standard: 120_000, from: 1000, to: 10_000_000, what: 'rows in the database to begin with' },
@@ -31,6 +35,10 @@ and proves that no acknowledged write was lost, applied twice or failed.
 
 Usage: npm run demo -- [options]
 
+  --source NAME     what moves it (${SOURCE}):
+${Object.entries(MOVERS)
+  .map(([name, { what }]) => `                    ${name.padEnd(14)}${what}`)
+  .join('\n')}
   --json            print one JSON object as the last line
   --report FILE     write a page with a picture of the latency over time (.html)
 ${Object.entries(QUANTITIES)
@@ -51,6 +59,7 @@ export function readArguments(argv: readonly string[]): Arguments {
     json: values.json ?? false,
     help: values.help ?? false,
     report: values.report === undefined ? undefined : writable(values.report),
+    source: sourceOf(values.source ?? SOURCE),
     seconds: quantity('seconds', values.seconds),
     rows: quantity('rows', values.rows),
     rate: quantity('rate', values.rate),
@@ -69,6 +78,7 @@ function parse(argv: readonly string[]) {
         json: { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
         report: { type: 'string' },
+        source: { type: 'string' },
         seconds: { type: 'string' },
         rows: { type: 'string' },
         rate: { type: 'string' },
@@ -88,6 +98,13 @@ function quantity(name: keyof typeof QUANTITIES, value: string | undefined): num
   if (!(number >= from && number <= to))
     throw new UsageError(`--${name} takes a whole number from ${from} to ${to}, not '${value}'`)
   return number
+}
+
+function sourceOf(value: string): MoverName {
+  const names = Object.keys(MOVERS) as MoverName[]
+  const name = names.find((known) => known === value)
+  if (name === undefined) throw new UsageError(`--source takes ${names.join(' or ')}, not '${value}'`)
+  return name
 }
 
 /** A minute of work is not to end in a report that cannot be written. */

@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os'
 import { latencyPicture } from './latency-picture.js'
 import { count, escaped, ms, table } from './markup.js'
 import { pausePicture } from './pause-picture.js'
+import { MOVERS } from './movers.js'
 import { STEPS } from './run.js'
 import type { Run } from './run.js'
 import type { Verdict } from './verdict.js'
@@ -47,6 +48,11 @@ ${latencyPicture(run)}
 ${cutovers.length > 0 ? pauses(run, verdict) : ''}
 <h2>Latency</h2>
 <div class="columns">${latencies('Writes', verdict.writeLatency)}${latencies('Reads', verdict.readLatency)}</div>
+<h2>The moves</h2>
+${table(
+  [`Moved by ${MOVERS[verdict.source].what}`, 'phase reached after'],
+  verdict.moves.map(({ request, phase, millis }) => [`${request}: ${phase}`, ms(millis)]),
+)}
 <h2>The audit</h2>
 ${table(
   ['', ''],

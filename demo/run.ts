@@ -1,9 +1,10 @@
 // Everything one run of the demo holds and finds out, from the seeded databases to the audit.
 import { Client } from 'pg'
-import type { Cutover, CutoverEvent, StepEvent } from '../src/index.js'
+import type { Cutover, CutoverEvent, EventMap, Phase, StepEvent } from '../src/index.js'
 import type { Audit, Comparison } from './audit.js'
 import { Ledger } from './ledger.js'
 import type { Side } from './ledger.js'
+import type { Mover, MoverName } from './movers.js'
 import { pauseOf } from './pause.js'
 import type { Pause } from './pause.js'
 import { seedFor } from './schema.js'
@@ -14,6 +15,7 @@ export interface Settings extends Load {
   readonly rows: number
   /** Of traffic at rest, shared out between the moves. */
   readonly seconds: number
+  readonly source: MoverName
 }
 
 /** A stretch of the run; `cutover` is one from its first step to its last. */
@@ -31,6 +33,17 @@ export interface StepSpan {
   readonly to: number
 }
 
+/** A phase that was asked for and reached. */
+export interface Reached {
+  /** What was done to get there, in a few words. */
+  readonly request: string
+  readonly phase: Phase
+  /** From the request to the `phase` event: with all that is prepared before a pause and done after it. */
+  readonly millis: number
+  /** Where the writer changed. */
+  readonly event: CutoverEvent | undefined
+}
+
 /** A change of writer as the demo saw it. */
 export interface Move {
   readonly direction: CutoverEvent['direction']
@@ -38,6 +51,7 @@ export interface Move {
   readonly from: number
   readonly to: number
   readonly steps: readonly StepSpan[]
+  readonly reached: Reached
   readonly event: CutoverEvent
   readonly pause: Pause
 }
@@ -63,10 +77,12 @@ export class Run {
   readonly spans: Span[] = []
   readonly phases: { readonly phase: string; readonly at: number }[] = []
   readonly moves: Move[] = []
+  readonly reached: Reached[] = []
   readonly warnings: string[] = []
   readonly clients: Sides<Client>
   versions: Sides<string> = { old: '?', new: '?' }
   ports: Sides<number> = { old: 0, new: 0 }
+  mover: Mover | undefined
   cutover: Cutover | undefined
   workload: Workload | undefined
   /** Both databases, while they were still mirrored and nobody wrote. */
@@ -115,8 +131,30 @@ export class Run {
     }
   }
 
+  /** Asks for a phase, and resolves when everything about the move is done. */
+  async reach(phase: Phase): Promise<Reached> {
+    const { mover, moving } = this
+    if (!mover) throw new Error('there is nothing to move it by')
+    const request = mover.request(moving.phase, phase)
+    let at: number | undefined
+    const onPhase = ({ to }: EventMap['phase'][0]): void => {
+      if (to === phase) at ??= performance.now()
+    }
+    moving.on('phase', onPhase)
+    const asked = performance.now()
+    try {
+      const event = await mover.move(moving, phase)
+      if (at === undefined) throw new Error(`${request} ended without the phase ${phase}`)
+      const reached = { request, phase, millis: at - asked, event }
+      this.reached.push(reached)
+      return reached
+    } finally {
+      moving.off('phase', onPhase)
+    }
+  }
+
   /** One change of writer under traffic, measured. Resolves when the side that was opened has acknowledged a write. */
-  async move(label: string, work: () => Promise<CutoverEvent | undefined>, say: Say): Promise<Move> {
+  async move(label: string, phase: Phase, say: Say): Promise<Move> {
     const steps: StepSpan[] = []
     // Printed beside the pause and not in it: what the terminal takes would be held against the cutover.
     const unprinted: string[] = []
@@ -138,13 +176,14 @@ export class Run {
     const from = performance.now()
     try {
       return await this.spend('cutover', label, async () => {
-        const event = await work()
+        const reached = await this.reach(phase)
+        const { event } = reached
         if (!event) throw new Error('no change of writer took place')
         const opened: Side = event.direction === 'old→new' ? 'new' : 'old'
         const pause = await this.#seen(opened, from)
         const to = performance.now()
         const own = steps.filter(({ epoch }) => epoch === event.epoch)
-        const move = { direction: event.direction, opened, from, to, steps: own, event, pause }
+        const move = { direction: event.direction, opened, from, to, steps: own, reached, event, pause }
         this.moves.push(move)
         return move
       })
@@ -174,11 +213,19 @@ export class Run {
   async #end(): Promise<void> {
     const results = await Promise.allSettled([
       this.workload?.stop(),
-      this.cutover?.end(),
+      this.#endMoving(),
       this.clients.old.end(),
       this.clients.new.end(),
     ])
     for (const result of results) if (result.status === 'rejected') throw result.reason
+  }
+
+  async #endMoving(): Promise<void> {
+    try {
+      await this.cutover?.end()
+    } finally {
+      await this.mover?.close()
+    }
   }
 }
 

@@ -1,9 +1,10 @@
 // The story of the demo as a table: what happens, in which order, while the application writes and reads.
 import { setTimeout as delay } from 'node:timers/promises'
-import { createCutover, memorySource } from '../src/index.js'
-import type { ProgressEvent } from '../src/index.js'
+import { createCutover } from '../src/index.js'
+import type { Phase, ProgressEvent } from '../src/index.js'
 import { audit, compare } from './audit.js'
-import { between, percentiles } from './latency.js'
+import { MOVERS } from './movers.js'
+import { count, lately, now, share, told } from './phrases.js'
 import type { Run, Say, Span } from './run.js'
 import { SCHEMA, fill } from './schema.js'
 import { messageOf } from './verdict.js'
@@ -29,14 +30,11 @@ export function stages(settings: Run['settings'], names: { old: string; new: str
     { title: `Traffic before anything is moved (phase old)`, run: rest('before', 'old') },
     { title: `Copy into ${next} while traffic goes on (phase mirror)`, run: mirror },
     { title: `Both sides equal, reads on ${old} (phase shadow)`, run: shadow },
-    { title: `Cut over: ${old} → ${next} (phase live)`, run: move((run) => run.moving.advance('live')) },
+    { title: `Cut over: ${old} → ${next} (phase live)`, run: move('live') },
     { title: `Traffic on ${next}, mirrored back to ${old}`, run: rest('mirrored', 'live') },
-    { title: `Roll back: ${next} → ${old} (phase shadow)`, run: move((run) => run.moving.rollback()) },
+    { title: `Roll back: ${next} → ${old} (phase shadow)`, run: move('shadow') },
     { title: `Traffic on ${old} again`, run: rest('mirrored', 'shadow') },
-    {
-      title: `Cut over again: ${old} → ${next} (phase live)`,
-      run: move((run) => run.moving.advance('live')),
-    },
+    { title: `Cut over again: ${old} → ${next} (phase live)`, run: move('live') },
     { title: `Traffic on ${next} (phase rampdown)`, run: rampDown },
     { title: `Stop the application for a moment and hold both databases against the ledger`, run: check },
     { title: `Let go of ${old} (phase new)`, run: letGo },
@@ -69,11 +67,15 @@ async function identify(
 
 async function begin(run: Run, say: Say): Promise<void> {
   const size = run.settings.writers + run.settings.readers
+  const mover = await MOVERS[run.settings.source].open()
+  run.mover = mover
+  for (const text of mover.opening) say.line(text)
   const cutover = createCutover({
     name: 'demo',
     old: { connectionString: run.urls.old, max: size },
     new: { connectionString: run.urls.new, max: size },
-    source: memorySource('old'),
+    source: mover.source,
+    autoAdvance: mover.autoAdvance,
     mirror: 'replication',
     control: true,
   })
@@ -118,25 +120,27 @@ async function mirror(run: Run, say: Say): Promise<void> {
   const onProgress = ({ detail, done, total }: ProgressEvent): void =>
     say.tick(`${detail} ${share(done, total)}`)
   run.moving.on('progress', onProgress)
-  await run.spend('initial copy', 'mirror', () => run.moving.advance('mirror'))
+  const reached = await run.spend('initial copy', 'mirror', () => run.reach('mirror'))
   run.moving.off('progress', onProgress)
+  say.line(told(reached))
   say.line(`every table copied and streaming after ${((performance.now() - started) / 1000).toFixed(1)} s`)
   say.line(lately(run, started))
 }
 
 async function shadow(run: Run, say: Say): Promise<void> {
-  await run.moving.advance('shadow')
+  say.line(told(await run.reach('shadow')))
   await rest('mirrored', 'shadow')(run, say)
 }
 
 async function rampDown(run: Run, say: Say): Promise<void> {
-  await run.moving.advance('rampdown')
+  say.line(told(await run.reach('rampdown')))
   await rest('mirrored', 'rampdown')(run, say)
 }
 
-function move(work: (run: Run) => ReturnType<Run['moving']['rollback']>): Stage['run'] {
+function move(phase: Phase): Stage['run'] {
   return async (run, say) => {
-    const { direction, pause } = await run.move('cutover', () => work(run), say)
+    const { direction, pause, reached } = await run.move('cutover', phase, say)
+    say.line(told(reached))
     const [left, opened] = direction === 'old→new' ? ['old', 'new'] : ['new', 'old']
     say.line(
       `last write on ${left} → first on ${opened}: ${pause.pauseMillis.toFixed(1)} ms; ` +
@@ -201,7 +205,7 @@ async function mirrored(run: Run): Promise<void> {
 }
 
 async function letGo(run: Run, say: Say): Promise<void> {
-  await run.moving.advance('new')
+  say.line(told(await run.reach('new')))
   // In a transaction that is taken back: if it were accepted, it must not spoil what the demo shows.
   const client = run.clients.old
   await client.query('begin')
@@ -221,6 +225,7 @@ async function finish(run: Run, say: Say): Promise<void> {
   await run.application.stop()
   run.final = await audit(run.clients.new, run.ledger, run.seed)
   say.line(`${count(run.final.found)} of ${count(run.final.acknowledged)} acknowledged writes found`)
+  for (const text of (await run.mover?.closing()) ?? []) say.line(text)
 }
 
 /** A flood of failures is not worth the rest of the minute. */
@@ -229,25 +234,3 @@ function stopIfFailing(run: Run): void {
   if (failures.length > 1000)
     throw new Error(`${failures.length} queries failed, at last with: ${messageOf(failures.at(-1)?.error)}`)
 }
-
-function now(run: Run): string {
-  const at = performance.now()
-  const { p50, count: writes } = percentiles(between(run.ledger.entries, at - 1000, at))
-  return `${writes} writes/s, median ${p50.toFixed(1)} ms, ${run.ledger.failures.length} failed`
-}
-
-function lately(run: Run, since: number): string {
-  const at = performance.now()
-  const seconds = (at - since) / 1000
-  const writes = percentiles(between(run.ledger.entries, since, at))
-  const reads = percentiles(between(run.ledger.reads, since, at))
-  return (
-    `${Math.round(writes.count / seconds)} writes/s and ${Math.round(reads.count / seconds)} reads/s; ` +
-    `writes take ${writes.p50.toFixed(1)} ms (99 %: ${writes.p99.toFixed(1)})`
-  )
-}
-
-const share = (done: number, total: number): string =>
-  total > 0 ? `${Math.floor((100 * done) / total)} %` : ''
-
-const count = (value: number): string => value.toLocaleString('en')

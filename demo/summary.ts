@@ -1,4 +1,5 @@
 // The last thing a person reads: what was acknowledged, what was found, and what it cost.
+import { MOVERS } from './movers.js'
 import type { Verdict } from './verdict.js'
 
 export function summary(verdict: Verdict): string {
@@ -6,6 +7,7 @@ export function summary(verdict: Verdict): string {
   if (!audited) return ['', ...warned(warnings), lastLine(verdict)].join('\n')
   const rows: [string, string][] = [
     ['Moved', `Postgres ${verdict.from} → ${verdict.to}, back, and there again, under load`],
+    ['Moved by', MOVERS[verdict.source].what],
     ['Acknowledged writes', count(acknowledged)],
     ['  found', `${count(found)}   each exactly once, in every database that had to have it`],
     ['  lost', count(lost)],
@@ -28,6 +30,11 @@ export function summary(verdict: Verdict): string {
         direction,
         ...[pauseMillis, longestHeldMillis, longestReadHeldMillis].map((value) => `${value.toFixed(1)} ms`),
       ]),
+    ),
+    '',
+    ...table(
+      ['Move', 'phase reached after'],
+      verdict.moves.map(({ request, phase, millis }) => [`${request}: ${phase}`, `${millis.toFixed(1)} ms`]),
     ),
     '',
     ...table(

@@ -2,7 +2,8 @@
 import { percentiles } from './latency.js'
 import type { Percentiles, Sample } from './latency.js'
 import { writesOnTheWrongSide } from './pause.js'
-import type { Run, Span } from './run.js'
+import type { MoverName } from './movers.js'
+import type { Reached, Run, Span } from './run.js'
 
 export interface CutoverVerdict {
   readonly direction: 'old→new' | 'new→old'
@@ -20,6 +21,9 @@ export interface Verdict {
   readonly audited: boolean
   readonly from: string
   readonly to: string
+  /** What moved it. */
+  readonly source: MoverName
+  readonly moves: readonly Omit<Reached, 'event'>[]
   readonly acknowledged: number
   readonly found: number
   readonly lost: number
@@ -93,6 +97,8 @@ export function verdictOf(run: Run, trouble?: unknown): Verdict {
     audited: final !== undefined,
     from: run.versions.old,
     to: run.versions.new,
+    source: run.settings.source,
+    moves: run.reached.map(({ request, phase, millis }) => ({ request, phase, millis: rounded(millis) })),
     acknowledged,
     found,
     lost: lost.size,

@@ -9,6 +9,7 @@ it('has a default for everything', () => {
     json: false,
     help: false,
     report: undefined,
+    source: 'memory',
     seconds: 36,
     rows: 120_000,
     rate: 800,
@@ -19,9 +20,28 @@ it('has a default for everything', () => {
 
 it('takes what the usage names', () => {
   const report = join(tmpdir(), 'report.html')
-  const argv = ['--json', '--report', report, '--seconds', '6', '--writers=4', '--readers', '0']
-  expect(readArguments(argv)).toMatchObject({ json: true, report, seconds: 6, writers: 4, readers: 0 })
+  const argv = [
+    '--json',
+    '--report',
+    report,
+    '--seconds',
+    '6',
+    '--writers=4',
+    '--readers',
+    '0',
+    '--source',
+    'launchdarkly',
+  ]
+  expect(readArguments(argv)).toMatchObject({
+    json: true,
+    report,
+    seconds: 6,
+    writers: 4,
+    readers: 0,
+    source: 'launchdarkly',
+  })
   for (const flag of [
+    '--source',
     '--json',
     '--report',
     '--seconds',
@@ -45,6 +65,7 @@ it.each([
   ],
   ['a fraction', ['--seconds', '1.5'], '--seconds'],
   ['a number out of range', ['--writers', '0'], '--writers takes a whole number from 1 to 64'],
+  ['an unknown source', ['--source', 'vault'], "--source takes memory or launchdarkly, not 'vault'"],
   ['a report in a folder that is not there', ['--report', '/nowhere/at/all.html'], 'cannot be written'],
   ['a report that is a folder', ['--report', tmpdir()], '.html'],
   ['a report without a name', ['--report', ''], '.html'],

@@ -37,7 +37,7 @@ it.each([
 })
 
 it('ends with 130 on Ctrl-C, and no server or folder is left', async () => {
-  const child = demo(['--rows', '1000', '--rate', '100', '--json'])
+  const child = demo(['--source', 'launchdarkly', '--rows', '1000', '--rate', '100', '--json'])
   const errors = text(child.stderr)
   let seen = ''
   for await (const chunk of child.stdout) {

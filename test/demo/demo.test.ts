@@ -1,4 +1,4 @@
-// A small seed of the demo: the same stages, traffic, audit and report, on servers of its own.
+// A small seed of the demo by flips of a flag alone: the same stages, traffic, audit and report, on servers of its own.
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { page } from '../../demo/report.js'
 import { Run } from '../../demo/run.js'
@@ -10,7 +10,14 @@ import type { Verdict } from '../../demo/verdict.js'
 import { startPair } from '../support/servers.js'
 import type { Pair } from '../support/servers.js'
 
-const SETTINGS = { rows: 1000, seconds: 1, rate: 300, writers: 6, readers: 3 }
+const SETTINGS = {
+  rows: 1000,
+  seconds: 1,
+  rate: 300,
+  writers: 6,
+  readers: 3,
+  source: 'launchdarkly',
+} as const
 
 let pair: Pair
 let run: Run
@@ -39,6 +46,22 @@ it('moves there, back, and there again, and nothing is lost, duplicated or faile
   expect(verdict.from).toMatch(/^15\./)
   expect(verdict.to).toMatch(/^18\./)
   expect(verdict.cutovers.map(({ direction }) => direction)).toEqual(['old→new', 'new→old', 'old→new'])
+})
+
+it('names what moved it, and how long each phase took from the flip', () => {
+  expect(verdict.source).toBe('launchdarkly')
+  expect(verdict.moves.map(({ request, phase }) => [request, phase])).toEqual([
+    ['flag → "dualwrite"', 'mirror'],
+    ['flag → "shadow"', 'shadow'],
+    ['flag → "live"', 'live'],
+    ['flag → "shadow"', 'shadow'],
+    ['flag → "live"', 'live'],
+    ['flag → "rampdown"', 'rampdown'],
+    ['flag → "complete"', 'new'],
+  ])
+  for (const { millis } of verdict.moves) expect(millis).toBeGreaterThan(0)
+  expect(lines.at(-1)).toMatch(/LaunchDarkly was sent [1-9]\d* measured calls/)
+  for (const text of [summary(verdict), lines.join('\n')]) expect(text).toContain('flag → "dualwrite": ')
 })
 
 it('measures each change of writer by the callers and by its steps', () => {
