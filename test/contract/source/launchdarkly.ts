@@ -6,13 +6,16 @@ import type { SourceSubject } from './subject.js'
 
 const FLAG = 'orders-database'
 
+/** What a source may listen to. */
+const HEARD = ['ready', 'failed', 'error', 'update', `update:${FLAG}`]
+
 export const LAUNCHDARKLY_SUBJECTS: readonly SourceSubject[] = SDKS.map(({ name, connect }) => ({
   name: `launchDarkly with ${name}`,
   garbage: ['sideways', '', 7, null, {}, [], { phase: 'sideways' }, { phase: true }],
   noticesOutage: false,
-  async start() {
+  async start({ silent } = {}) {
     const server = await startLaunchDarkly()
-    server.setValue(FLAG, 'old')
+    if (!silent) server.setValue(FLAG, 'old')
     const client = connect(server)
     await emitted(client, 'ready')
     return {
@@ -27,6 +30,7 @@ export const LAUNCHDARKLY_SUBJECTS: readonly SourceSubject[] = SDKS.map(({ name,
         server.accept()
       },
       forget: () => server.remove(FLAG),
+      held: () => HEARD.reduce((sum, event) => sum + client.listenerCount(event), 0),
       async stop() {
         client.close()
         await server.close()
