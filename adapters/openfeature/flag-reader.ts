@@ -31,6 +31,9 @@ const ADVICE: Readonly<Record<string, string>> = {
   INVALID_CONTEXT: 'give the option `context` with what the provider accepts',
 }
 
+/** Such as the SDK's provider of providers, which makes a general error of each. */
+const ADVICE_ON_TYPE = 'unless it is a string, name its type by the option `type`: not every provider tells'
+
 const MOST_TEXT = 200
 
 /** Makes the function that looks at the flag. It never rejects. */
@@ -64,7 +67,8 @@ export function flagReader(
     { errorCode, errorMessage, reason }: OpenFeatureDetails,
   ): FlagReading => {
     const said = [errorCode ?? reason, errorMessage?.slice(0, MOST_TEXT)].filter(Boolean).join(': ')
-    const advice = ADVICE[errorCode ?? '']
+    const untold = type === undefined && known === 'unknown'
+    const advice = ADVICE[errorCode ?? ''] ?? (untold ? ADVICE_ON_TYPE : undefined)
     return {
       kind: 'unavailable',
       reason: `flag "${flagKey}" ${what}${said && ` (${said})`}${advice === undefined ? '' : `; ${advice}`}`,

@@ -5,7 +5,9 @@ import { LaunchDarklyProvider } from '@launchdarkly/openfeature-node-server'
 import {
   AsyncLocalStorageTransactionContextPropagator,
   ErrorCode,
+  FirstMatchStrategy,
   InMemoryProvider,
+  MultiProvider,
   NOOP_TRANSACTION_CONTEXT_PROPAGATOR,
   OpenFeature,
   OpenFeatureEventEmitter,
@@ -283,6 +285,20 @@ describe('the type', () => {
     await watched()
     expect(heard).toEqual([{ kind: 'value', value: 'new' }])
     expect(provider.asked).toEqual(['string', 'object', 'boolean'])
+  })
+
+  it('must be named where a provider does not tell that it is another one', async () => {
+    const parts = [{ provider: new InMemoryProvider({}) }, { provider: new InMemoryProvider(holding(true)) }]
+    await OpenFeature.setProviderAndWait(domain, new MultiProvider(parts, new FirstMatchStrategy(), silent))
+    await (await watched()).close()
+    expect(heard).toEqual([
+      {
+        kind: 'unavailable',
+        reason: expect.stringMatching(/\(GENERAL: .*name its type by the option `type`/),
+      },
+    ])
+    await watched({ type: 'boolean' })
+    expect(heard.at(-1)).toEqual({ kind: 'value', value: 'new' })
   })
 
   it('may become another one, but phases never become the truth of a switch', async () => {
