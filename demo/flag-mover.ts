@@ -1,5 +1,5 @@
 // Moves the demo by a LaunchDarkly flag alone: a flag service on loopback, the real SDK, and flips.
-import { init } from '@launchdarkly/node-server-sdk'
+import { basicLogger, init } from '@launchdarkly/node-server-sdk'
 import { launchDarkly } from '../adapters/launchdarkly.js'
 import { PHASES } from '../src/index.js'
 import type { Cutover, CutoverEvent, EventMap, Phase } from '../src/index.js'
@@ -12,20 +12,20 @@ const START_SECONDS = 10
 /** For the flip to be heard, which takes milliseconds; how long the move takes is another matter. */
 const HEARD_MILLIS = 10_000
 
-const nothing = (): void => undefined
-const SILENT = { debug: nothing, info: nothing, warn: nothing, error: nothing }
-
 export async function openFlagMover(): Promise<Mover> {
   const service = await startLaunchDarkly()
-  /** As an operator does who picks the variation that everybody is to get. */
-  const flip = (stage: string): void =>
-    service.setFlag(FLAG, {
-      variations: STAGES,
-      fallthrough: { variation: STAGES.indexOf(stage) },
-      migration: {},
-    })
+  /** As an operator does who gives the whole default cohort of a migration flag another stage. */
+  const flip = (stage: string): void => {
+    const variations = STAGES.map((one, variation) => ({ variation, weight: one === stage ? 100_000 : 0 }))
+    const rollout = { contextKind: 'migration', variations }
+    service.setFlag(FLAG, { variations: STAGES, fallthrough: { rollout }, migration: {} })
+  }
   flip('off')
-  const client = init('sdk-demo', { ...service.uris, logger: SILENT, diagnosticOptOut: true })
+  const client = init('sdk-demo', {
+    ...service.uris,
+    logger: basicLogger({ level: 'none' }),
+    diagnosticOptOut: true,
+  })
   const close = async (): Promise<void> => {
     client.close()
     await service.close()

@@ -59,6 +59,8 @@ it('names what moved it, and how long each phase took from the flip', () => {
     ['flag → "rampdown"', 'rampdown'],
     ['flag → "complete"', 'new'],
   ])
+  // The whole cohort gets one stage, which is no rollout.
+  expect(verdict.warnings.filter((text) => text.includes('percentage'))).toEqual([])
   for (const { millis } of verdict.moves) expect(millis).toBeGreaterThan(0)
   expect(lines.at(-1)).toMatch(/LaunchDarkly was sent [1-9]\d* measured calls/)
   for (const text of [summary(verdict), lines.join('\n')]) expect(text).toContain('flag → "dualwrite": ')
