@@ -1,8 +1,9 @@
 // What the facade at rest adds to a query over a pool that does nothing: time, bytes and promises.
 import { createHook } from 'node:async_hooks'
 import { once } from 'node:events'
+import { setImmediate as turn } from 'node:timers/promises'
 import pg from 'pg'
-import { createCutover, memorySource } from '../src/index.js'
+import { createCutover, memorySource, type Sampler } from '../src/index.js'
 import { collect, usedBytes } from './heap.js'
 import { paired, quantile } from './paired.js'
 import { stubConfig } from './stub-client.js'
@@ -10,7 +11,7 @@ import { stubConfig } from './stub-client.js'
 const BATCH = 1_000
 const BATCHES_IN_A_SLICE = 40
 
-const ANSWER: Promise<unknown> = Promise.resolve({ rows: [] })
+const ANSWER: Promise<unknown> = Promise.resolve({ command: 'SELECT', rows: [] })
 
 /** A real pool whose `query` answers without any work. */
 class StubPool extends pg.Pool {
@@ -30,7 +31,7 @@ interface Queryable {
 const TEXT = 'select $1::int'
 const VALUES: readonly unknown[] = [1]
 
-// Three times the same, since a function that saw both pools would be compiled for both, as no call site of an
+// Four times the same, since a function that saw both pools would be compiled for both, as no call site of an
 // application is.
 function rawBatch(pool: Queryable): unknown {
   let last: unknown
@@ -45,6 +46,12 @@ function rawBatchAgain(pool: Queryable): unknown {
 }
 
 function facadeBatch(pool: Queryable): unknown {
+  let last: unknown
+  for (let call = 0; call < BATCH; call++) last = pool.query(TEXT, VALUES)
+  return last
+}
+
+function sampledBatch(pool: Queryable): unknown {
   let last: unknown
   for (let call = 0; call < BATCH; call++) last = pool.query(TEXT, VALUES)
   return last
@@ -95,8 +102,8 @@ function bytesOf(turns: Readonly<Record<'raw' | 'rawAgain' | 'facade', () => num
 }
 
 /** A cutover at rest on OLD that has been through holds and flips, so that its call sites have seen every route. */
-async function livedCutover(stub: pg.Pool) {
-  const source = memorySource()
+async function livedCutover(stub: pg.Pool, sampler?: Sampler) {
+  const source = Object.assign(memorySource(), { sampler })
   const cutover = createCutover({ name: 'bench', old: stub, new: stubPool(), source, control: false })
   const { pool } = cutover
   for (const phase of ['old', 'new', 'old'] as const) {
@@ -109,6 +116,26 @@ async function livedCutover(stub: pg.Pool) {
     while (cutover.status().route !== 'direct') await once(cutover, 'route')
   }
   return cutover
+}
+
+/** The same with a source that takes a thousand samples a second, whose timer gets a turn before each slice. */
+async function sampledFacade(quads: number) {
+  let taken = 0
+  const sampler: Sampler = { perSecond: 1_000, active: true, take: () => void taken++ }
+  const stub = stubPool()
+  const cutover = await livedCutover(stub, sampler)
+  const { pool } = cutover
+  const slice = async (batch: Batch, on: Queryable): Promise<number> => {
+    await turn()
+    return timed(batch, on)
+  }
+  const added = await paired(
+    quads,
+    () => slice(rawBatch, stub),
+    () => slice(sampledBatch, pool),
+  )
+  await cutover.end()
+  return { added, taken }
 }
 
 export async function facadeOnStub(quick: boolean) {
@@ -127,6 +154,10 @@ export async function facadeOnStub(quick: boolean) {
     rawAgain: () => allocated(rawBatchAgain, stub),
     facade: () => allocated(facadeBatch, pool),
   })
+  const promisesMade = promises(facadeBatch, pool) - promises(rawBatch, stub)
+  await cutover.end()
+  // Last, since from here on the call sites have seen one route more.
+  const sampled = await sampledFacade(quads)
   const figures = {
     stubOverheadNanos: round(added.difference),
     stubOverheadNanosMiddleHalf: [round(added.low), round(added.high)],
@@ -136,14 +167,17 @@ export async function facadeOnStub(quick: boolean) {
     facadeNanos: round(added.medianB),
     extraBytesPerCall: round(bytes.added),
     sameBytesPerCall: round(bytes.same),
-    extraPromisesPerCall: promises(facadeBatch, pool) - promises(rawBatch, stub),
+    extraPromisesPerCall: promisesMade,
+    sampledOverheadNanos: round(sampled.added.difference),
+    sampledOverheadNanosMiddleHalf: [round(sampled.added.low), round(sampled.added.high)],
+    samplesTaken: sampled.taken,
     calls: quads * 4 * BATCH * BATCHES_IN_A_SLICE,
   }
-  await cutover.end()
   console.log(`facade at rest over a stub pool, batches of ${BATCH}, ${quads} quads A B B A
   raw             ${figures.rawNanos} ns a call
   raw again       ${figures.sameNanos} ns more (middle half ${figures.sameNanosMiddleHalf.join(' to ')}), ${figures.sameBytesPerCall} bytes more
-  facade          ${figures.stubOverheadNanos} ns more (middle half ${figures.stubOverheadNanosMiddleHalf.join(' to ')}), ${figures.extraBytesPerCall} bytes more, ${figures.extraPromisesPerCall} promises more`)
+  facade          ${figures.stubOverheadNanos} ns more (middle half ${figures.stubOverheadNanosMiddleHalf.join(' to ')}), ${figures.extraBytesPerCall} bytes more, ${figures.extraPromisesPerCall} promises more
+  with a sampler  ${figures.sampledOverheadNanos} ns more (middle half ${figures.sampledOverheadNanosMiddleHalf.join(' to ')}), at a thousand samples a second, ${figures.samplesTaken} taken`)
   return figures
 }
 
