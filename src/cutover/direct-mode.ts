@@ -29,6 +29,8 @@ export class DirectMode implements Mode {
   #retryMillis = FIRST_RETRY_MILLIS
   #wished: Wish | undefined
   #moving: Promise<unknown> | undefined
+  /** A phase with the same writer is being written down. */
+  #noting: Promise<unknown> | undefined
 
   constructor(core: PoolCore, events: CutoverEvents, options: ResolvedOptions, again: () => void) {
     this.#core = core
@@ -92,22 +94,31 @@ export class DirectMode implements Mode {
   }
 
   async #change(phase: Phase, from: PhaseFrom): Promise<CutoverEvent | undefined> {
+    // Nobody is refused for the sake of a file.
+    while (this.#noting) await this.#noting
     if (this.#closing.signal.aborted) throw ended()
     if (this.#moving) throw busy()
-    const stays = this.phase === undefined || writerOf(this.phase) === writerOf(phase)
-    const changed = stays ? this.#stay(phase, from) : this.#flip(phase, from)
-    this.#moving = changed.catch(() => {})
+    if (this.phase === undefined || writerOf(this.phase) === writerOf(phase)) {
+      await this.#stay(phase, from)
+      return undefined
+    }
+    const flipped = this.#flip(phase, from)
+    this.#moving = flipped.catch(() => {})
     try {
-      return await changed
+      return await flipped
     } finally {
       this.#moving = undefined
     }
   }
 
   /** Written first: a process that has served by a phase must not start by `fallback` afterwards. */
-  async #stay(phase: Phase, from: PhaseFrom): Promise<undefined> {
-    if (this.stateFile) await this.stateFile.store(phase)
-    if (this.#closing.signal.aborted) throw ended()
+  async #stay(phase: Phase, from: PhaseFrom): Promise<void> {
+    if (this.stateFile) {
+      this.#noting = this.stateFile.store(phase)
+      await this.#noting
+      this.#noting = undefined
+      if (this.#closing.signal.aborted) throw ended()
+    }
     this.#serve(phase, from)
   }
 
@@ -116,6 +127,7 @@ export class DirectMode implements Mode {
     this.#closing.abort()
     clearTimeout(this.#retry)
     await this.#moving
+    await this.#noting
     await this.stateFile?.close()
   }
 

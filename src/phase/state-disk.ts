@@ -40,7 +40,7 @@ export async function look(path: string, name: string): Promise<Found> {
 /** Has the path hold this phase, or nothing, and rejects if it could not. What is not ours is never replaced. */
 export async function put(path: string, name: string, phase: Phase | undefined): Promise<void> {
   const found = await look(path, name)
-  if (found.kind === 'fault' && !found.replaceable) throw new Refusal(`${found.reason} and is left as it is`)
+  if (found.kind === 'fault' && !found.replaceable) throw new Refusal(found.reason)
   if (phase === undefined) {
     if (found.kind !== 'nothing') await unlink(path)
   } else if (found.kind !== 'phase' || found.phase !== phase) {

@@ -16,7 +16,7 @@ export class StateFile {
   #waits = false
   #swept = false
   #closed = false
-  #working: Promise<void> | undefined
+  #working: Promise<true> | undefined
   #retry: NodeJS.Timeout | undefined
 
   /** `path` is absolute; `warn` is told of each new {@link StateFile.fault}. */
@@ -33,16 +33,19 @@ export class StateFile {
 
   /** The phase that is remembered. Undefined with a fault: nobody knows; without one: there is no memory. */
   async read(): Promise<Phase | undefined> {
-    const found = await look(this.path, this.#name)
-    if (found.kind === 'phase') return found.phase
-    if (found.kind === 'fault') {
-      const remedy = found.replaceable
-        ? 'It is written anew at the next word of the source'
-        : 'It is left as it is: take it away, or name a file of this migration alone'
-      this.#fail(
-        `${found.reason}, so no phase is known until the source names one, and \`fallback\` does not apply. ${remedy}`,
-      )
+    const found = await patiently(look(this.path, this.#name))
+    if (found?.kind === 'phase') return found.phase
+    if (found?.kind === 'nothing') return undefined
+    const { reason, replaceable } = found ?? {
+      reason: `was not read within ${PATIENCE_MILLIS} ms`,
+      replaceable: true,
     }
+    const remedy = replaceable
+      ? 'It is written anew when the source names one'
+      : 'Nothing is written there until that is put right; another path may be given instead'
+    this.#fail(
+      `${reason}, so no phase is known until the source names one, and \`fallback\` does not apply. ${remedy}`,
+    )
     return undefined
   }
 
@@ -54,32 +57,25 @@ export class StateFile {
   store(phase: Phase | undefined): Promise<void> {
     this.#wanted = phase
     this.#waits = true
-    return this.#patiently((this.#working ??= this.#work()))
+    return this.#written((this.#working ??= this.#work()))
   }
 
   /** Waits for what is being written, as long as any other call does. */
   async close(): Promise<void> {
     this.#closed = true
     clearTimeout(this.#retry)
-    if (this.#working) await this.#patiently(this.#working)
+    if (this.#working) await this.#written(this.#working)
   }
 
-  async #patiently(working: Promise<void>): Promise<void> {
-    let timer: NodeJS.Timeout | undefined
-    const late = new Promise<void>((resolve) => {
-      timer = setTimeout(() => {
-        this.#fail(
-          `was not written within ${PATIENCE_MILLIS} ms, and a restart may find an earlier phase in it. See why its disk does not answer`,
-        )
-        resolve()
-      }, PATIENCE_MILLIS)
-    })
-    await Promise.race([working, late])
-    clearTimeout(timer)
+  async #written(working: Promise<true>): Promise<void> {
+    if (await patiently(working)) return
+    this.#fail(
+      `was not written within ${PATIENCE_MILLIS} ms, and a restart may find an earlier phase in it. See why its disk does not answer`,
+    )
   }
 
   /** One at a time, so that what was asked for last is what stays. */
-  async #work(): Promise<void> {
+  async #work(): Promise<true> {
     clearTimeout(this.#retry)
     while (this.#waits) {
       this.#waits = false
@@ -91,11 +87,12 @@ export class StateFile {
         this.#swept = true
       } catch (error) {
         const found = await forget(this.path, this.#name, wanted)
-        this.#fail(`${reasonOf(error)}, so ${found}. It is tried again`)
+        this.#fail(`${reasonOf(error)}, so ${found}. It is tried again until that is put right`)
         if (!this.#closed) this.#retry = setTimeout(() => this.#again(), RETRY_MILLIS).unref()
       }
     }
     this.#working = undefined
+    return true
   }
 
   #again(): void {
@@ -109,5 +106,18 @@ export class StateFile {
     if (fault === this.#fault) return
     this.#fault = fault
     this.#warn(fault)
+  }
+}
+
+/** What the work gives; undefined when it takes longer than anybody may wait for a disk. */
+async function patiently<T>(work: Promise<T>): Promise<T | undefined> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), PATIENCE_MILLIS)
+  })
+  try {
+    return await Promise.race([work, late])
+  } finally {
+    clearTimeout(timer)
   }
 }
