@@ -1,9 +1,5 @@
 // Runs one benchmark by name: `npm run bench -- facade --stub --json`.
 import { parseArgs } from 'node:util'
-import { facadeOnServer } from './facade-on-server.js'
-import { facadeOnStub } from './facade-on-stub.js'
-import { held } from './held.js'
-import { load } from './load.js'
 import { printMachine } from './machine.js'
 
 interface Flags {
@@ -14,16 +10,32 @@ interface Flags {
 /** Prints for people as it goes, and gives the figures for machines. */
 type Benchmark = (flags: Flags) => Promise<Readonly<Record<string, unknown>>>
 
+// Each is loaded only when it is asked for: what a benchmark needs must not weigh on another.
 const BENCHMARKS = {
   facade: {
     answers: 'what does the facade at rest add to a query? (--stub: over a pool that does nothing)',
-    run: (flags) => (flags.stub ? facadeOnStub(flags.quick) : facadeOnServer(flags.quick)),
+    run: async ({ stub, quick }) =>
+      stub
+        ? (await import('./facade-on-stub.js')).facadeOnStub(quick)
+        : (await import('./facade-on-server.js')).facadeOnServer(quick),
+  },
+  flip: {
+    answers:
+      'how long does a flip take, from the write of the flag to the swapped route and the changed phase?',
+    run: async ({ stub, quick }) => (await import('./flip.js')).flip(stub, quick),
   },
   held: {
     answers: 'what do 10,000 held queries weigh, and how long does their release block the event loop?',
-    run: (flags) => held(flags.stub, flags.quick),
+    run: async ({ stub, quick }) => (await import('./held.js')).held(stub, quick),
   },
-  load: { answers: 'how long does the main entry take to load, over pg itself?', run: () => load() },
+  load: {
+    answers: 'how long does the main entry take to load, over pg itself?',
+    run: async () => (await import('./load.js')).load(),
+  },
+  lookup: {
+    answers: 'what does it cost to know the phase, against asking the SDK of a flag service each time?',
+    run: async ({ quick }) => (await import('./lookup.js')).lookup(quick),
+  },
 } as const satisfies Record<string, { answers: string; run: Benchmark }>
 
 const usage = `usage: npm run bench -- <name> [--stub] [--quick] [--json]

@@ -38,6 +38,40 @@ describe('bench', () => {
     expect(figures.heldBytes).toBeGreaterThan(1e6)
   })
 
+  it(
+    'lookup: the phase is known sooner than the entry of a Map, and far sooner than a flag',
+    { timeout: 60_000 },
+    () => {
+      const { status, stdout } = bench('lookup', '--quick', '--json')
+      expect(status).toBe(0)
+      const figures = lastLine(stdout) as Record<`${string}Nanos`, number>
+      expect(figures).toMatchObject({
+        bench: 'lookup',
+        routeNanos: expect.any(Number),
+        openFeatureNanos: expect.any(Number),
+        asyncLocalStorageNanos: expect.any(Number),
+      })
+      // The promise is 10 for a machine that is left alone; a wait or an object would cost more on any.
+      expect(figures.lookupNanos).toBeLessThan(Math.min(20, figures.mapNanos ?? 0))
+      for (const sdk of ['launchDarkly9Nanos', 'launchDarkly7Nanos'] as const)
+        expect(figures[sdk]).toBeGreaterThan(20 * (figures.lookupNanos ?? Number.NaN))
+    },
+  )
+
+  it('flip --stub: no timer lies between the flag that is heard and the route', { timeout: 60_000 }, () => {
+    const { status, stdout } = bench('flip', '--stub', '--quick', '--json')
+    expect(status).toBe(0)
+    const figures = lastLine(stdout) as Record<string, Record<string, { median: number }>>
+    expect(figures).toMatchObject({ bench: 'flip', flips: 30 })
+    for (const sdk of ['launchDarkly9', 'launchDarkly7']) {
+      const { heardMillis, swappedMillis, openedMillis, phaseMillis } = figures[sdk] ?? {}
+      expect(heardMillis?.median).toBeGreaterThan(0)
+      expect(swappedMillis?.median).toBeLessThan(1)
+      expect(openedMillis?.median).toBeGreaterThan(swappedMillis?.median ?? Number.NaN)
+      expect(phaseMillis?.median).toBeGreaterThan(openedMillis?.median ?? Number.NaN)
+    }
+  })
+
   it.each([
     [[], 'expected the name of one benchmark'],
     [['toString'], '"toString" is no benchmark'],

@@ -1,0 +1,188 @@
+// What it costs to know the phase, against asking a flag service's SDK for it each time.
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { once } from 'node:events'
+import { InMemoryProvider, OpenFeature } from '@openfeature/server-sdk'
+import { createCutover, memorySource, type Cutover, type Phase } from '../src/index.js'
+import { CONTEXT, startFlagClients, type FlagClients } from './flag-clients.js'
+import { quantile } from './paired.js'
+import { stubConfig } from './stub-client.js'
+
+const BATCH = 1_000
+const FLAG = 'orders-database'
+const VALUE = 'live'
+// Several migrations in turn, so that no compiler may read one phase once for the whole batch.
+const IN_TURN = ['old', 'shadow', VALUE, 'new'] as const satisfies readonly Phase[]
+const TURN = IN_TURN.length - 1
+
+/** One batch; gives how many of its lookups found {@link VALUE}. */
+type Batch = () => number | Promise<number>
+
+interface Way {
+  readonly what: string
+  /** Batches in a slice: a millisecond or more, since CPU time is told in microseconds. */
+  readonly batches: number
+  readonly hits: number
+  /** A loop of its own for each way: one for all would be compiled for all, as no call site of a service is. */
+  readonly batch: Batch
+}
+
+type Ways = Readonly<Record<string, Way>>
+
+/** A migration that has changed its phase before, so that its field is nothing that a compiler takes for constant. */
+async function movedTo(phase: Phase): Promise<Cutover> {
+  const source = memorySource('old')
+  const cutover = createCutover({
+    name: `bench-${phase}`,
+    old: stubConfig(2),
+    new: stubConfig(2),
+    source,
+    control: false,
+  })
+  await cutover.ready()
+  for (const wish of ['new', phase] as const) {
+    if (cutover.phase === wish) continue
+    const followed = once(cutover, 'wish')
+    source.set(wish)
+    await followed
+  }
+  while (cutover.status().route !== 'direct') await once(cutover, 'route')
+  return cutover
+}
+
+function inMemory(cutovers: readonly Cutover[]): Ways {
+  const names: readonly Phase[] = IN_TURN
+  const map = new Map(names.map((phase) => [`flag-${phase}`, phase]))
+  const keys = [...map.keys()]
+  const pools = cutovers.map(({ pool }) => pool as unknown as { readonly route: object })
+  const wanted = pools[IN_TURN.indexOf(VALUE)]?.route
+  const loop = (): number => {
+    let hits = 0
+    for (let call = 0; call < BATCH; call++) if (names[call & TURN] === VALUE) hits++
+    return hits
+  }
+  const phase = (): number => {
+    let hits = 0
+    for (let call = 0; call < BATCH; call++) if (cutovers[call & TURN]?.phase === VALUE) hits++
+    return hits
+  }
+  const route = (): number => {
+    let hits = 0
+    for (let call = 0; call < BATCH; call++) if (pools[call & TURN]?.route === wanted) hits++
+    return hits
+  }
+  const inMap = (): number => {
+    let hits = 0
+    for (let call = 0; call < BATCH; call++) if (map.get(keys[call & TURN] ?? '') === VALUE) hits++
+    return hits
+  }
+  const batches = { batches: 400, hits: BATCH / IN_TURN.length }
+  return {
+    loop: { what: 'the loop alone, a constant', ...batches, batch: loop },
+    lookup: { what: 'cutover.phase', ...batches, batch: phase },
+    route: { what: "the pool's route", ...batches, batch: route },
+    map: { what: 'a Map, by the name of a flag', ...batches, batch: inMap },
+  }
+}
+
+/** Evaluations as a service would write them; one that is not awaited says nothing, since all of them are promises. */
+async function evaluated({ launchDarkly9, launchDarkly7 }: FlagClients): Promise<Ways> {
+  const variants = Object.fromEntries(IN_TURN.map((phase) => [phase, phase]))
+  await OpenFeature.setProviderAndWait(
+    new InMemoryProvider({ [FLAG]: { variants, defaultVariant: VALUE, disabled: false } }),
+  )
+  const openFeature = OpenFeature.getClient()
+  const context = { targetingKey: CONTEXT.key }
+  const known = Promise.resolve(VALUE)
+  const awaited = async (): Promise<number> => {
+    let hits = 0
+    for (let call = 0; call < BATCH; call++) if ((await known) === VALUE) hits++
+    return hits
+  }
+  const nine = async (): Promise<number> => {
+    let hits = 0
+    for (let call = 0; call < BATCH; call++)
+      if ((await launchDarkly9.variation(FLAG, CONTEXT, 'old')) === VALUE) hits++
+    return hits
+  }
+  const seven = async (): Promise<number> => {
+    let hits = 0
+    for (let call = 0; call < BATCH; call++)
+      if ((await launchDarkly7.variation(FLAG, CONTEXT, 'old')) === VALUE) hits++
+    return hits
+  }
+  const open = async (): Promise<number> => {
+    let hits = 0
+    for (let call = 0; call < BATCH; call++)
+      if ((await openFeature.getStringValue(FLAG, 'old', context)) === VALUE) hits++
+    return hits
+  }
+  const some = { batches: 2, hits: BATCH }
+  return {
+    await: { what: 'await alone, of a known value', ...some, batch: awaited },
+    launchDarkly9: { what: 'variation, LaunchDarkly SDK 9', ...some, batch: nine },
+    launchDarkly7: { what: 'variation, LaunchDarkly SDK 7', ...some, batch: seven },
+    openFeature: { what: 'getStringValue, OpenFeature in memory', ...some, batch: open },
+  }
+}
+
+/** Run last of all: once `run` was called, every promise of the process costs more. */
+function inAsyncLocalStorage(): Ways {
+  const storage = new AsyncLocalStorage<Phase>()
+  const batch = (): number =>
+    storage.run(VALUE, () => {
+      let hits = 0
+      for (let call = 0; call < BATCH; call++) if (storage.getStore() === VALUE) hits++
+      return hits
+    })
+  return { asyncLocalStorage: { what: 'AsyncLocalStorage.getStore', batches: 400, hits: BATCH, batch } }
+}
+
+/** Nanoseconds of CPU a lookup: what others do on the machine meanwhile is not counted. */
+async function slice({ what, batches, hits, batch }: Way): Promise<number> {
+  let found = 0
+  const before = process.cpuUsage()
+  for (let round = 0; round < batches; round++) {
+    const one = batch()
+    found += typeof one === 'number' ? one : await one
+  }
+  const { user, system } = process.cpuUsage(before)
+  if (found !== hits * batches) throw new Error(`${what}: ${found} of ${hits * batches} lookups were right`)
+  return ((user + system) * 1_000) / (BATCH * batches)
+}
+
+/** All ways in turn, round after round, so that a drift of the machine hits them alike; a quarter more warms up. */
+async function inTurn(ways: Ways, rounds: number) {
+  const costs = Object.fromEntries(Object.keys(ways).map((name) => [name, [] as number[]]))
+  for (let turn = -Math.ceil(rounds / 4); turn < rounds; turn++)
+    for (const [name, way] of Object.entries(ways)) {
+      const nanos = await slice(way)
+      if (turn >= 0) costs[name]?.push(nanos)
+    }
+  return Object.entries(ways).map(([name, { what }]) => {
+    const [low, median, high] = [0.25, 0.5, 0.75].map((share) => round(quantile(costs[name] ?? [], share)))
+    console.log(`  ${what.padEnd(40)}${median} ns (middle half ${low} to ${high})`)
+    return [[`${name}Nanos`, median] as const, [`${name}NanosMiddleHalf`, [low, high]] as const]
+  })
+}
+
+export async function lookup(quick: boolean) {
+  const flags = await startFlagClients(FLAG, VALUE)
+  const cutovers = await Promise.all(IN_TURN.map(movedTo))
+  try {
+    console.log(`to know the phase, batches of ${BATCH}, CPU time`)
+    const figures = [
+      ...(await inTurn(inMemory(cutovers), quick ? 10 : 100)),
+      ...(await inTurn(await evaluated(flags), quick ? 4 : 40)),
+      ...(await inTurn(inAsyncLocalStorage(), quick ? 10 : 100)),
+    ]
+    return Object.fromEntries(figures.flat())
+  } finally {
+    await Promise.allSettled([
+      ...cutovers.map((cutover) => cutover.end()),
+      OpenFeature.close(),
+      flags.close(),
+    ])
+  }
+}
+
+const round = (value: number): number => Math.round(value * 10) / 10
