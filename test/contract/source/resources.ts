@@ -4,7 +4,7 @@ import { createHook } from 'node:async_hooks'
 const KINDS: ReadonlySet<string> = new Set(['Timeout', 'TCPWRAP', 'FSEVENTWRAP'])
 
 /** Made by a source and not by the SDK behind it, the runner or the test. */
-const OURS = /\/(src\/phase|adapters)\//
+const OURS = /\/(src\/phase|adapters|examples)\//
 
 export interface ResourceWatch {
   /** Those that are left, each with where it was made. */
