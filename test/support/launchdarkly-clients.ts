@@ -26,19 +26,22 @@ export function emitted(client: SdkClient, event: string): Promise<void> {
 
 const SHARED = { streamInitialReconnectDelay: 0.02, diagnosticOptOut: true, sendEvents: false }
 
-/** Each takes the real client for the adapter's own type, so that the compiler proves that they fit. */
-export const SDKS: readonly {
+interface Sdk {
   readonly name: string
   connect(server: LaunchDarklyServer, options?: SdkOptions): SdkClient
-}[] = [
-  {
-    name: '@launchdarkly/node-server-sdk 9',
-    connect: ({ uris }, options) =>
-      sdk9.init('sdk-key', { ...SHARED, ...uris, logger: sdk9.basicLogger({ level: 'none' }), ...options }),
-  },
-  {
-    name: 'launchdarkly-node-server-sdk 7',
-    connect: ({ uris }, options) =>
-      sdk7.init('sdk-key', { ...SHARED, ...uris, logger: sdk7.basicLogger({ level: 'none' }), ...options }),
-  },
-]
+}
+
+/** Each takes the real client for the adapter's own type, so that the compiler proves that they fit. */
+export const SDK_9: Sdk = {
+  name: '@launchdarkly/node-server-sdk 9',
+  connect: ({ uris }, options) =>
+    sdk9.init('sdk-key', { ...SHARED, ...uris, logger: sdk9.basicLogger({ level: 'none' }), ...options }),
+}
+
+export const SDK_7: Sdk = {
+  name: 'launchdarkly-node-server-sdk 7',
+  connect: ({ uris }, options) =>
+    sdk7.init('sdk-key', { ...SHARED, ...uris, logger: sdk7.basicLogger({ level: 'none' }), ...options }),
+}
+
+export const SDKS: readonly Sdk[] = [SDK_9, SDK_7]

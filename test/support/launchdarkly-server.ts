@@ -13,6 +13,8 @@ export interface Flag {
   readonly targets?: readonly unknown[]
   readonly contextTargets?: readonly unknown[]
   readonly rules?: readonly unknown[]
+  /** One in so many of the flag's analytics events is sent; 0 is none. */
+  readonly samplingRatio?: number
   /** Makes it a migration flag. */
   readonly migration?: { readonly checkRatio?: number }
 }

@@ -1,5 +1,5 @@
 // The LaunchDarkly source with both real SDKs: what each kind of flag asks for, and that trouble never asks for anything.
-import { once } from 'node:events'
+import { EventEmitter, once } from 'node:events'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import {
   launchDarkly,
@@ -9,7 +9,7 @@ import {
 import { CutoverEvents } from '../../src/events.js'
 import type { SourceReport } from '../../src/index.js'
 import { follow, type Follower } from '../../src/phase/follow.js'
-import { emitted, SDKS, type SdkClient } from '../support/launchdarkly-clients.js'
+import { emitted, SDK_9, SDKS, type SdkClient } from '../support/launchdarkly-clients.js'
 import { hearing, type Hearing } from '../support/hearing.js'
 import { startLaunchDarkly, type LaunchDarklyServer } from '../support/launchdarkly-server.js'
 
@@ -267,5 +267,138 @@ describe.each(SDKS)('$name', ({ connect }) => {
     await changed
     await new Promise(setImmediate)
     expect(heard.reports.length).toBe(known)
+  })
+})
+
+describe('polling instead of a stream', () => {
+  it('hears the first value and each change that a poll of the SDK brings', async () => {
+    const server = await startLaunchDarkly()
+    server.setValue(flag, 'shadow')
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    const client = SDK_9.connect(server, { stream: false })
+    const heard = hearing(launchDarkly(client, flag))
+    await heard.source.watch(heard.report, { name: 'orders' })
+    await heard.until((report) => report.kind === 'value' && report.value === 'shadow')
+    server.setValue(flag, 'live')
+    await vi.advanceTimersByTimeAsync(30_000)
+    await heard.until((report) => report.kind === 'value' && report.value === 'live')
+    vi.useRealTimers()
+    await heard.source.close()
+    client.close()
+    await server.close()
+  })
+})
+
+describe('a client of the right shape', () => {
+  interface Stub extends LaunchDarklyClient {
+    readonly emitter: EventEmitter
+    /** Answers the oldest evaluation that is open. */
+    answer(value: unknown): void
+    readonly asked: number
+  }
+
+  function stub(): Stub {
+    const emitter = new EventEmitter()
+    const open: ((detail: { value: unknown; reason: { kind: string } }) => void)[] = []
+    let asked = 0
+    return {
+      emitter,
+      get asked() {
+        return asked
+      },
+      answer: (value) => open.shift()?.({ value, reason: { kind: 'FALLTHROUGH' } }),
+      initialized: () => true,
+      isOffline: () => false,
+      on: (event, listener) => emitter.on(event, listener),
+      off: (event, listener) => emitter.off(event, listener),
+      allFlagsState: () => Promise.resolve({ valid: false, toJSON: () => ({}) }),
+      variationDetail() {
+        asked++
+        return new Promise((resolve) => open.push(resolve))
+      },
+    }
+  }
+
+  it('is asked once at a time, and once more for all changes that came meanwhile', async () => {
+    const client = stub()
+    const heard = hearing(launchDarkly(client, 'orders'))
+    const watched = heard.source.watch(heard.report, { name: 'orders' })
+    for (let n = 0; n < 5; n++) client.emitter.emit('update:orders')
+    expect(client.asked).toBe(1)
+    client.answer('shadow')
+    await vi.waitUntil(() => client.asked === 2, { interval: 1 })
+    client.answer('live')
+    await watched
+    expect([client.asked, heard.reports]).toEqual([2, [{ kind: 'value', value: 'live' }]])
+    await heard.source.close()
+  })
+
+  it('is asked by the slow poll as well, for events that are lost, until the source is closed', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
+    const client = stub()
+    const heard = hearing(launchDarkly(client, 'orders'))
+    const watched = heard.source.watch(heard.report, { name: 'orders' })
+    client.answer('shadow')
+    await watched
+    vi.advanceTimersByTime(9_999)
+    expect(client.asked).toBe(1)
+    vi.advanceTimersByTime(1)
+    expect(client.asked).toBe(2)
+    client.answer('live')
+    await heard.until((report) => report.kind === 'value' && report.value === 'live')
+    await heard.source.close()
+    expect([vi.getTimerCount(), client.emitter.eventNames()]).toEqual([0, []])
+    vi.useRealTimers()
+  })
+
+  it('is not listened to after the source was closed in the middle of an evaluation', async () => {
+    const client = stub()
+    const heard = hearing(launchDarkly(client, 'orders'))
+    const watched = heard.source.watch(heard.report, { name: 'orders' })
+    await heard.source.close()
+    client.answer('live')
+    await watched
+    expect(heard.reports).toEqual([])
+  })
+
+  it('may fail to evaluate, which is told and moves nothing', async () => {
+    const client = { ...stub(), variationDetail: () => Promise.reject(new Error('the store is gone')) }
+    const heard = hearing(launchDarkly(client, 'orders'))
+    await heard.source.watch(heard.report, { name: 'orders' })
+    expect(heard.reports).toEqual([unavailable(/could not be evaluated: the store is gone/)])
+    await heard.source.close()
+  })
+
+  it.each([
+    [
+      'the key of an SDK for its client',
+      ['sdk-key', 'orders'],
+      /the client has no method initialized.*init\(sdkKey\)/,
+    ],
+    ['nothing for its client', [undefined, 'orders'], /the client has no method/],
+    ['no flag key', [stub(), ''], /flag key is missing/],
+    ['an unknown option', [stub(), 'orders', { pollMilis: 5 }], /pollMilis is no option; known are context/],
+    ['a short poll', [stub(), 'orders', { pollMillis: 1 }], /pollMillis is 1; expected a whole number/],
+    [
+      'a phase that is none',
+      [stub(), 'orders', { on: 'sideways' }],
+      /on is "sideways"; expected one of old, mirror/,
+    ],
+    ['hold for a phase', [stub(), 'orders', { off: 'hold' }], /off is "hold"; expected one of old/],
+    [
+      'a context without a key',
+      [stub(), 'orders', { context: { kind: 'user' } }],
+      /context is of type object; expected/,
+    ],
+    [
+      'too many samples',
+      [stub(), 'orders', { samplesPerSecond: 101 }],
+      /samplesPerSecond is 101; expected a number/,
+    ],
+    ['a list of options', [stub(), 'orders', []], /got an array; expected an object/],
+  ])('is required, as are good options: %s is refused', (_, given, message) => {
+    const call = (): unknown => Reflect.apply(launchDarkly, undefined, given)
+    expect(call).toThrow(message)
+    expect(call).toThrow(expect.objectContaining({ code: 'ERR_OPTION' }) as Error)
   })
 })
