@@ -23,7 +23,8 @@ export function watchResources(): ResourceWatch {
     init(id, kind) {
       if (!KINDS.has(kind)) return
       const where = new Error(kind).stack ?? ''
-      if (!OURS.test(where)) return
+      // A signal that ends by itself cannot be given back, holds nothing and keeps nothing alive.
+      if (!OURS.test(where) || where.includes('AbortSignal.timeout')) return
       made++
       left.set(id, where)
     },
