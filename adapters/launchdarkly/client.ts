@@ -38,7 +38,7 @@ export interface LaunchDarklyTracker {
 
 /**
  * A client of `@launchdarkly/node-server-sdk` 9 or of `launchdarkly-node-server-sdk` 7. The last two methods are there
- * from version 8 on; without them nothing is measured for LaunchDarkly's charts.
+ * from version 9 on; without them nothing is measured for LaunchDarkly's charts.
  */
 export interface LaunchDarklyClient {
   initialized(): boolean

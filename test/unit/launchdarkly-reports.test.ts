@@ -219,7 +219,9 @@ describe('measuring with SDK 9', () => {
     const variation = vi.spyOn(client, 'migrationVariation')
     await set(client, FLAG, { variations: ['live'], migration: { checkRatio: 2 } })
     await listen(client, FLAG)
-    const { tracker } = (await variation.mock.results[0]?.value) as { tracker: LaunchDarklyTracker }
+    const made = (await variation.mock.results[0]?.value) as { tracker: LaunchDarklyTracker } | undefined
+    const tracker = made?.tracker
+    if (tracker === undefined) throw new Error('no tracker was made')
     variation.mockRestore()
     vi.spyOn(tracker, 'consistency')
       .mockImplementationOnce((check) => Object.assign(tracker, { _consistencyCheck: Number(check()) }))
