@@ -1,8 +1,11 @@
-// The tables printed in the docs are the tables in the code: error codes and phases.
+// What the docs print is what the code has: error codes, phases, the SQL and the example of sources, the names in imports.
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import * as launchdarkly from '../../adapters/launchdarkly.js'
+import * as openfeature from '../../adapters/openfeature.js'
 import { ERROR_CODES } from '../../src/errors.js'
+import * as main from '../../src/index.js'
 import { PHASE_NAMES, PHASES } from '../../src/phase/phases.js'
 
 const root = join(import.meta.dirname, '../..')
@@ -67,5 +70,51 @@ describe('phase tables', () => {
 | \`another\` | table |`
     expect(phaseTables(printed)).toEqual([[phaseRows[0]]])
     expect(() => phaseTables('<!-- phases -->')).toThrow('not closed')
+  })
+})
+
+describe('docs/sources.md', () => {
+  const page = readFileSync(join(root, 'docs/sources.md'), 'utf8')
+
+  it('prints the SQL that makes the table of postgresSource', () => {
+    expect(page).toContain(`\`\`\`sql\n${main.postgresSourceSql()}\`\`\``)
+  })
+
+  it('prints the example of a source of your own, which passes the contract', () => {
+    const example = readFileSync(join(root, 'examples/own-source.ts'), 'utf8')
+    expect(page).toContain(`\`\`\`ts\n${example.replace('../src/index.js', 'pg-cutover')}\`\`\``)
+  })
+
+  it('names every source that there is', () => {
+    const names = Object.keys({ ...main, ...launchdarkly, ...openfeature })
+    const sources = names.filter((name) => /Source$|^launchDarkly$|^openFeature$/.test(name))
+    expect(sources).toHaveLength(5)
+    const [table = ''] = page.split('<!-- sources -->').slice(1)
+    const rows = rowsOf(table.slice(0, table.indexOf('<!-- /sources -->')))
+    expect(new Set(rows.map(([call = '']) => /\w+/.exec(call)?.[0]))).toEqual(new Set(sources))
+    expect(rows).toHaveLength(sources.length)
+  })
+})
+
+describe('imports', () => {
+  const entries: Readonly<Record<string, object>> = {
+    'pg-cutover': main,
+    'pg-cutover/launchdarkly': launchdarkly,
+    'pg-cutover/openfeature': openfeature,
+  }
+  const printed = pages.flatMap((page) => {
+    const text = readFileSync(join(root, page), 'utf8')
+    return [...text.matchAll(/import \{ ([^}]+) \} from '(pg-cutover[^']*)'/g)].flatMap(
+      ([, names = '', entry = '']) => names.split(', ').map((name) => [page, name, entry] as const),
+    )
+  })
+
+  it('are printed', () => {
+    expect(new Set(printed.map(([, , entry]) => entry))).toEqual(new Set(Object.keys(entries)))
+  })
+
+  it('are of what is there', () => {
+    const wrong = printed.filter(([, name, entry]) => !Object.hasOwn(entries[entry] ?? {}, name))
+    expect(wrong).toEqual([])
   })
 })
