@@ -122,9 +122,11 @@ class LiveCutover extends CutoverEvents implements Cutover {
   async advance(phase: Phase): Promise<CutoverEvent | undefined> {
     if (this.#ended)
       throw new CutoverError('ERR_ENDED', `the migration "${this.name}" was ended in this process`)
+    const { lastWish } = this.#follower
     await this.#started
     const event = await this.#mode?.change(phase)
-    this.#follower.overruled()
+    // What was wished meanwhile is newer than this.
+    if (this.#follower.lastWish === lastWish) this.#follower.overruled()
     return event
   }
 

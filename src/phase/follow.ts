@@ -205,7 +205,10 @@ export function follow(source: Source, options: FollowOptions): Follower {
     },
     async close() {
       closed = true
-      if (waiting !== undefined) conclude(waiting, 'ignored', 'the migration was ended in this process')
+      if (waiting !== undefined) {
+        failure = 'the migration was ended in this process'
+        conclude(waiting, 'ignored', failure)
+      }
       waiting = undefined
       for (const waiter of waiters) waiter(ended(source))
       try {

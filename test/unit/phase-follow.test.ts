@@ -106,6 +106,46 @@ describe('wishes', () => {
     expect(told).toEqual(['"live" followed', 'nothing unavailable', '"live" followed'])
   })
 
+  it('tells listeners what a source says at once, though they come later', async () => {
+    const report = (listener: (report: SourceReport) => void): void => {
+      listener({ kind: 'warning', code: 'OFFLINE', message: 'it is offline' })
+      listener({ kind: 'value', value: 'nonsense' })
+      listener({ kind: 'value', value: 'mirror' })
+      listener({ kind: 'value', value: 'off' })
+    }
+    const events = new CutoverEvents()
+    const follower = follow(
+      { name: 'eager', watch: report, close() {} },
+      { name: 'orders', events, onWish() {} },
+    )
+    const told: string[] = []
+    events.on('warning', ({ code }) => told.push(code))
+    events.on('wish', ({ value, outcome }) => told.push(`${value} ${outcome}`))
+    await follower.settled()
+    expect(told).toEqual(['OFFLINE', '"nonsense" refused', '"mirror" ignored', '"old" followed'])
+  })
+
+  it('knows what became of a wish that the source spells in its own way', async () => {
+    const { follower } = scene(() => {}, { kind: 'value', value: 'off' })
+    expect(follower.lastHeard).toMatchObject({ value: '"off"', outcome: 'waiting' })
+    await follower.settled()
+    expect(follower.lastHeard).toMatchObject({ value: '"off"', outcome: 'followed' })
+  })
+
+  it('says nothing of an earlier failure while another wish is being done', async () => {
+    const { onWish, finish } = handWork()
+    const { follower, say } = scene(onWish, { kind: 'value', value: 'live' })
+    await Promise.resolve()
+    finish(new Error('3 leases are open'))
+    await follower.settled()
+    expect(follower.whyNot).toBe('3 leases are open')
+    say('shadow')
+    await Promise.resolve()
+    expect(follower.whyNot).toBeUndefined()
+    finish()
+    await follower.settled()
+  })
+
   it('goes back when the first wish returns while the second one is done', async () => {
     const { done, onWish, finish } = handWork()
     const { follower, say } = scene(onWish, { kind: 'value', value: 'shadow' })
@@ -174,6 +214,23 @@ describe('trouble', () => {
     await follower.settled()
     expect(follower.whyNot).toBeUndefined()
     expect(told).toEqual([`"live" ${outcome}`, '"shadow" followed', '"live" followed'])
+  })
+
+  it('an outage does not try again what has failed; again() does, until it is overruled', async () => {
+    const work = vi.fn<FollowOptions['onWish']>(() => Promise.reject(new Error('3 leases are open')))
+    const { follower, told, say, silence } = scene(work, { kind: 'value', value: 'live' })
+    await follower.settled()
+    silence('gone')
+    say('live')
+    await follower.settled()
+    expect([work.mock.calls.length, follower.whyNot]).toEqual([1, '3 leases are open'])
+    follower.again()
+    await follower.settled()
+    follower.overruled()
+    follower.again()
+    await follower.settled()
+    expect(work).toHaveBeenCalledTimes(2)
+    expect(told).toEqual(['"live" refused', 'nothing unavailable', '"live" ignored', '"live" refused'])
   })
 
   it.each<[string, Pick<Source, 'watch'>]>([

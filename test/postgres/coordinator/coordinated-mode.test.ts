@@ -129,4 +129,18 @@ it('ends in the middle of the copy, goes on later by a wish alone, and in the la
   for (const proxy of Object.values(proxies)) await proxy.resume()
   await cutover.advance('new')
   expect((await observers.old.query(subscriptions)).rows).toHaveLength(0)
+
+  expect(cutover.status()).toMatchObject({
+    phaseFrom: 'row',
+    source: {
+      lastWish: 'live',
+      whyNot: expect.stringContaining('the phase is "new" by other means') as string,
+    },
+  })
+  const refused = new Promise((resolve) => {
+    cutover.on('wish', ({ outcome, reason }) => outcome === 'refused' && resolve(reason))
+  })
+  source.set('shadow')
+  expect(await refused).toContain('no way from it to "shadow"')
+  expect(cutover.phase).toBe('new')
 })
