@@ -493,7 +493,8 @@ describe('lifetime', () => {
     const before = timers()
     const watching = watched()
     await quiet()
-    expect(timers()).toBe(before)
+    // A timer of somebody else may have ended meanwhile.
+    expect(timers()).toBeLessThanOrEqual(before)
     gate.emit('open')
     await watching
     expect(heard).toEqual([{ kind: 'value', value: 'live' }])
