@@ -72,12 +72,17 @@ export class PostgresLine {
   }
 
   async #answer<T>(work: Promise<T>): Promise<T> {
-    const silent = (): void => this.#lose(new NoAnswer(this.#answerMillis))
+    let lastTurn: NodeJS.Immediate | undefined
+    const silent = (): void => {
+      // An answer may have come while this process was busy, and is read in this turn.
+      lastTurn = setImmediate(() => this.#lose(new NoAnswer(this.#answerMillis)))
+    }
     const timer = setTimeout(silent, this.#answerMillis).unref()
     try {
       return await this.#unlessLost<T>((resolve, reject) => void work.then(resolve, reject))
     } finally {
       clearTimeout(timer)
+      clearImmediate(lastTurn)
     }
   }
 
