@@ -1,7 +1,12 @@
 // How the tests are run: files without I/O and package tests on their own, the others on one shared pair of servers.
 import { defineConfig } from 'vitest/config'
+import { memoryFolder } from './test/support/memory-folder.js'
 
 const WITHOUT_SERVERS = ['test/unit/**/*.test.ts', 'test/package/**/*.test.ts', 'test/support/**/*.test.ts']
+
+// A database on disk costs a second to make and drop, most of it spent on waiting: there are hundreds of them.
+const inMemory = memoryFolder()
+if (inMemory !== undefined) process.env['TMPDIR'] ??= inMemory
 
 export default defineConfig({
   test: {
@@ -9,6 +14,7 @@ export default defineConfig({
     maxWorkers: 2,
     testTimeout: 30_000,
     hookTimeout: 60_000,
+    globalSetup: ['test/support/compiled.ts'],
     reporters: ['default', ['json', { outputFile: '.results/vitest.json' }]],
     projects: [
       {

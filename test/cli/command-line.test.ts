@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { compiled } from '../support/compiled.js'
 import { run } from './run.js'
 
 const root = join(import.meta.dirname, '../..')
@@ -109,11 +110,15 @@ describe('colours', () => {
 
 describe('the program', () => {
   it('is the same command line, and ends with its exit code', () => {
-    const ran = spawnSync(process.execPath, ['--import', 'tsx', 'src/cli/main.ts', 'status', '--name', 'x'], {
-      cwd: root,
-      encoding: 'utf8',
-      env: { PATH: process.env['PATH'] },
-    })
+    const ran = spawnSync(
+      process.execPath,
+      [compiled(join(root, 'src/cli/main.ts')), 'status', '--name', 'x'],
+      {
+        cwd: root,
+        encoding: 'utf8',
+        env: { PATH: process.env['PATH'] },
+      },
+    )
     expect(ran).toMatchObject({ status: 2, stdout: '' })
     expect(ran.stderr).toContain('the old database is not given')
   })

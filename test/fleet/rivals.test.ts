@@ -11,6 +11,7 @@ import { ensureStandingTriggers } from '../../src/coordinator/fence-triggers.js'
 import type { Side } from '../../src/phase/phases.js'
 import { protocolFixture } from '../postgres/protocol/fixture.js'
 import type { ProtocolFixture } from '../postgres/protocol/fixture.js'
+import { compiled } from '../support/compiled.js'
 import type { RivalOrder } from './rival-coordinator.js'
 import { seededRandom } from './seeded-random.js'
 
@@ -147,12 +148,7 @@ function startRival(f: ProtocolFixture, seed: number, heard: string[]): Rival {
 const spawnRival = (order: RivalOrder) =>
   spawn(
     process.execPath,
-    [
-      '--import',
-      'tsx',
-      fileURLToPath(new URL('rival-coordinator.ts', import.meta.url)),
-      JSON.stringify(order),
-    ],
+    [compiled(fileURLToPath(new URL('rival-coordinator.ts', import.meta.url))), JSON.stringify(order)],
     { stdio: ['ignore', 'pipe', 'inherit'] },
   )
 type Rival = ReturnType<typeof spawnRival>

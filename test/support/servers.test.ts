@@ -10,6 +10,7 @@ import pg from 'pg'
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Ending } from './abandon.js'
 import { binaries, serverAccount } from './binaries.js'
+import { compiled } from './compiled.js'
 import { startPair, startServer } from './servers.js'
 import type { Server } from './servers.js'
 
@@ -52,8 +53,8 @@ async function untilRemoved(): Promise<void> {
 function processesLeft(): string[] {
   const all = execFileSync('ps', ['-eo', 'pid,args'], { encoding: 'utf8' }).trim().split('\n').slice(1)
   return all.filter((line) => {
-    // The shell that has just removed the folder may still be on its way out.
-    if (line.includes('pg-cutover-keeper')) return false
+    // The shell that removes the folder, and its last command, may still be on their way out.
+    if (line.includes('pg-cutover-keeper') || line.includes(' rm -rf ')) return false
     return line.includes(base) || workingFolder(line.trim().split(' ')[0] ?? '').includes(base)
   })
 }
@@ -89,8 +90,7 @@ async function ask(server: Server, text: string): Promise<unknown> {
 /** Runs the script in a process group of its own, as a terminal would, and waits for its word. */
 async function abandoner(major: 15 | 18, ending: Ending): Promise<ChildProcess> {
   const script = fileURLToPath(new URL('abandon.ts', import.meta.url))
-  const child = fork(script, [String(major), ending], {
-    execArgv: ['--import', 'tsx'],
+  const child = fork(compiled(script), [String(major), ending], {
     detached: true,
     stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
   })

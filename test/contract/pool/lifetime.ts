@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
+import { compiled } from '../../support/compiled.js'
 import type { Fixture } from './fixture.js'
 
 const run = promisify(execFile)
@@ -84,7 +85,7 @@ export function lifetimeContract(fixture: Fixture): void {
       const { place } = fixture
       const { stdout } = await run(
         process.execPath,
-        ['--import', 'tsx', idleProcess, place.subject, place.oldUrl, place.newUrl, JSON.stringify(config)],
+        [compiled(idleProcess), place.subject, place.oldUrl, place.newUrl, JSON.stringify(config)],
         { timeout: 25_000 },
       )
       return stdout

@@ -11,6 +11,7 @@ import { STEPS } from '../../../src/coordinator/steps.js'
 import { streamHealth } from '../../../src/mirror/replication.js'
 import { otherSide } from '../../../src/phase/phases.js'
 import type { Side } from '../../../src/phase/phases.js'
+import { compiled } from '../../support/compiled.js'
 import { protocolFixture } from '../protocol/fixture.js'
 import type { ProtocolFixture } from '../protocol/fixture.js'
 import type { Doom } from './doomed-coordinator.js'
@@ -124,7 +125,7 @@ async function runChild(doom: Doom): Promise<string[]> {
 
 function start(doom: Doom) {
   const file = fileURLToPath(new URL('doomed-coordinator.ts', import.meta.url))
-  const child = spawn(process.execPath, ['--import', 'tsx', file, JSON.stringify(doom)], {
+  const child = spawn(process.execPath, [compiled(file), JSON.stringify(doom)], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   return { child, lines: createInterface({ input: child.stdout }) }

@@ -5,6 +5,7 @@ import { promisify } from 'node:util'
 import pg from 'pg'
 import { afterEach, describe, expect, it } from 'vitest'
 import { createCutover, memorySource, type CutoverOptions } from '../../../src/index.js'
+import { compiled } from '../../support/compiled.js'
 import { countResources } from '../../support/leak-check.js'
 import { startProxy } from '../../support/proxy.js'
 import { lease, reasonOf, sideOf, sides, stateOf, turn } from './fixture.js'
@@ -231,7 +232,7 @@ describe('a process', () => {
   const run = promisify(execFile)
   const script = fileURLToPath(new URL('exiting-process.ts', import.meta.url))
   const says = async (what: string): Promise<string[]> => {
-    const { stdout } = await run(process.execPath, ['--import', 'tsx', script, what, urls.old, urls.new], {
+    const { stdout } = await run(process.execPath, [compiled(script), what, urls.old, urls.new], {
       timeout: 20_000,
     })
     return stdout.trim().split('\n')

@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { expect, it } from 'vitest'
+import { compiled } from '../../support/compiled.js'
 import { sides } from './fixture.js'
 
 const { urls } = await sides()
@@ -21,7 +22,7 @@ interface Round {
 }
 
 it.each(['pool.query', 'pool.query with a callback', 'connect'])('%s', async (kind) => {
-  const { stdout } = await run(process.execPath, ['--import', 'tsx', script, kind, urls.old, urls.new])
+  const { stdout } = await run(process.execPath, [compiled(script), kind, urls.old, urls.new])
   const rounds = JSON.parse(stdout) as Round[]
   const bytes = Math.min(...rounds.map((round) => round.bytes))
   // Of this thread's own time, and the best of two, since this machine does other things too.
