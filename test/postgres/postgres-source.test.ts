@@ -1,12 +1,19 @@
 // The source in a Postgres table, on a server of its own: how it hears, what it says of each fault, and how it returns.
 import { execFile } from 'node:child_process'
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { inspect, promisify } from 'node:util'
 import { Client, type ClientConfig } from 'pg'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { controlConnection } from '../../src/control/control-connection.js'
-import { postgresSource, postgresSourceSql, type PostgresSourceOptions } from '../../src/index.js'
+import {
+  createCutover,
+  postgresSource,
+  postgresSourceSql,
+  type PostgresSourceOptions,
+} from '../../src/index.js'
 import { readScope } from '../../src/mirror/scope.js'
+import { freshDatabases } from '../support/databases.js'
 import { hearing, type Hearing } from '../support/hearing.js'
 import { startProxy, type Proxy } from '../support/proxy.js'
 import { startServer, type Server } from '../support/servers.js'
@@ -344,6 +351,41 @@ describe('outages', () => {
     await watched(NEVER_POLLED, `postgres://postgres@localhost:${proxy.port}/postgres`)
     expect(await untilUnavailable()).toMatch(/^localhost:\d+\/postgres: .*ECONNREFUSED/)
     await proxy.resume()
+  })
+})
+
+describe('a migration', () => {
+  it('goes there and back by the row on the side that is left, which the fence lets be written', async () => {
+    const databases = await freshDatabases()
+    const old = new Client(databases.old)
+    const created = new Client(databases.new)
+    for (const client of [old, created]) {
+      await client.connect()
+      await client.query('create table public.ledger (id int primary key)')
+    }
+    await old.query(`${postgresSourceSql()}; insert into cutover_source.wish values ('orders', 'old')`)
+    const cutover = createCutover({
+      ...MIGRATION,
+      old: { connectionString: databases.old },
+      new: { connectionString: databases.new },
+      source: postgresSource(databases.old, NEVER_POLLED),
+      control: true,
+      mirror: 'none',
+      autoAdvance: true,
+    })
+    await cutover.ready()
+    const wish = async (phase: string): Promise<void> => {
+      const arrived = once(cutover, 'phase', { signal: AbortSignal.timeout(20_000) })
+      await old.query('update cutover_source.wish set phase = $1', [phase])
+      expect(await arrived).toMatchObject([{ to: phase }])
+    }
+    await wish('new')
+    await expect(old.query('insert into public.ledger values (1)')).rejects.toMatchObject({ code: '25006' })
+    await wish('old')
+    await old.query('insert into public.ledger values (1)')
+    await cutover.end()
+    for (const client of [old, created]) await client.end()
+    await databases.drop()
   })
 })
 
