@@ -101,9 +101,10 @@ function addressOf(config: pg.ClientConfig): string {
   let target: pg.Client
   try {
     target = new pg.Client({ ...config, password: '' })
-  } catch {
-    // Without its cause, which may hold the text.
-    throw refused('connection cannot be read', 'postgres://user:password@host:port/database')
+  } catch (error) {
+    // Without its cause or message, which may hold the text. The code tells a missing certificate from a wrong URL.
+    const code = error instanceof Error && 'code' in error ? ` (${String(error.code)})` : ''
+    throw refused(`connection cannot be read${code}`, 'postgres://user:password@host:port/database')
   }
   const address = `${target.host}:${target.port}/${target.database ?? ''}`
   if (address.includes('@'))

@@ -233,7 +233,7 @@ export function sourceContract(subject: SourceSubject): void {
         await next(since)
         if (run.held) expect(await run.held()).toBeGreaterThan(heldBefore)
         await run.source.close()
-        const deadline = performance.now() + 1_000
+        const deadline = performance.now() + 5_000
         while (resources.left.length > 0 && performance.now() < deadline) await turn()
         expect(resources.left).toEqual([])
         while (run.held && (await run.held()) > heldBefore && performance.now() < deadline) await turn()

@@ -7,7 +7,12 @@ describe('options', () => {
   it.each([
     ['', {}, 'connection is a string of another form; expected one that begins with postgres://'],
     ['host=db password=hunter2', {}, 'connection is a string of another form'],
-    ['postgres://app:hunter2/5x@db', {}, 'connection cannot be read'],
+    [
+      'postgres://app:hunter2/5x@db',
+      {},
+      'connection cannot be read (ERR_INVALID_URL); expected postgres://user',
+    ],
+    ['postgres://db?sslrootcert=/gone/hunter2', {}, 'connection cannot be read (ENOENT)'],
     ['postgres://app:a@b/hunter2@db/app', {}, 'a password with %40 for "@"'],
     [{}, {}, 'connection is an empty object; expected a connection string or a pg.ClientConfig'],
     [{ connectionString: 'hunter2' }, {}, 'connection is a string of another form'],
