@@ -232,6 +232,8 @@ export function sourceContract(subject: SourceSubject): void {
         await run.say('mirror')
         await next(since)
         if (run.held) expect(await run.held()).toBeGreaterThan(heldBefore)
+        // Else what is looked for would not be seen.
+        if (subject.forgets !== false) expect(resources.made).toBeGreaterThan(0)
         await run.source.close()
         const deadline = performance.now() + 5_000
         while (resources.left.length > 0 && performance.now() < deadline) await turn()

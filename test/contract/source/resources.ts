@@ -6,6 +6,9 @@ const KINDS: ReadonlySet<string> = new Set(['Timeout', 'TCPWRAP', 'FSEVENTWRAP']
 /** Made by a source and not by the SDK behind it, the runner or the test. */
 const OURS = /\/(src\/phase|adapters|examples)\//
 
+/** What cannot be given back, holds nothing and keeps nothing alive: a signal that ends by itself, and the clock of fetch. */
+const NODES_OWN = /AbortSignal\.timeout|node:internal\/deps\/undici/
+
 export interface ResourceWatch {
   /** Those that are left, each with where it was made. */
   readonly left: readonly string[]
@@ -23,8 +26,7 @@ export function watchResources(): ResourceWatch {
     init(id, kind) {
       if (!KINDS.has(kind)) return
       const where = new Error(kind).stack ?? ''
-      // A signal that ends by itself cannot be given back, holds nothing and keeps nothing alive.
-      if (!OURS.test(where) || where.includes('AbortSignal.timeout')) return
+      if (!OURS.test(where) || NODES_OWN.test(where)) return
       made++
       left.set(id, where)
     },
