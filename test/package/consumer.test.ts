@@ -79,6 +79,25 @@ describe('the installed package, beside pg and nothing else', () => {
     )
   })
 
+  it('has its adapters beside it, which load no SDK by themselves', async () => {
+    consumer.write(
+      'adapters.cjs',
+      `const { launchDarkly } = require('pg-cutover/launchdarkly')
+const { openFeature } = require('pg-cutover/openfeature')
+const { isCutoverError } = require('pg-cutover')
+for (const source of [launchDarkly, openFeature])
+  try { source({}, 'flag') } catch (error) { console.log(isCutoverError(error, 'ERR_OPTION')) }
+Promise.all([import('pg-cutover/launchdarkly'), import('pg-cutover/openfeature')]).then(([one, other]) =>
+  console.log(one.launchDarkly === launchDarkly, other.openFeature === openFeature))
+`,
+    )
+    expect(await consumer.node('adapters.cjs')).toEqual({
+      code: 0,
+      stdout: 'true\ntrue\ntrue true\n',
+      stderr: '',
+    })
+  })
+
   it('does not let its inside be imported', async () => {
     consumer.write('inside.js', `await import('pg-cutover/dist/src/errors.js')\n`)
     const { code, stderr } = await consumer.node('inside.js')
@@ -111,6 +130,36 @@ export { phase }
 `,
     )
     expect(await consumer.tsc(...flags, 'good.ts')).toEqual({ code: 0, stdout: '', stderr: '' })
+  })
+
+  it('takes the clients of both LaunchDarkly SDKs and of OpenFeature', async () => {
+    for (const sdk of [
+      '@launchdarkly/node-server-sdk',
+      'launchdarkly-node-server-sdk',
+      '@openfeature/server-sdk',
+      '@openfeature/core',
+    ])
+      consumer.add(sdk)
+    consumer.write(
+      'flags.ts',
+      `import { init } from '@launchdarkly/node-server-sdk'
+import seven from 'launchdarkly-node-server-sdk'
+import { OpenFeature } from '@openfeature/server-sdk'
+import type { Source } from 'pg-cutover'
+import { launchDarkly } from 'pg-cutover/launchdarkly'
+import { openFeature } from 'pg-cutover/openfeature'
+export const sources: Source[] = [
+  launchDarkly(init('key'), 'flag', { on: 'live', off: 'shadow' }),
+  launchDarkly(seven.init('key'), 'flag'),
+  openFeature(OpenFeature.getClient(), 'flag'),
+]
+`,
+    )
+    expect(await consumer.tsc(...flags, '--skipLibCheck', 'flags.ts')).toEqual({
+      code: 0,
+      stdout: '',
+      stderr: '',
+    })
   })
 
   it.each([
