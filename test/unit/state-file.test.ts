@@ -214,8 +214,8 @@ describe('a file that cannot be written', () => {
     const opened = pipes.map((pipe) => fs.promises.open(pipe, 'r'))
     return {
       answer() {
-        for (const pipe of pipes)
-          fs.closeSync(fs.openSync(pipe, fs.constants.O_WRONLY | fs.constants.O_NONBLOCK))
+        // Waits for the thread that reads, which may not have come as far as the pipe yet.
+        for (const pipe of pipes) fs.closeSync(fs.openSync(pipe, fs.constants.O_WRONLY))
       },
       closed: Promise.all(opened.map(async (handle) => (await handle).close())),
     }

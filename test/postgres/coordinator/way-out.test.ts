@@ -177,11 +177,13 @@ describe('a lock that the fence does not get', () => {
       end ??= await hold(app, `insert into account values (3, 3)`)
     }
     const reasons: (string | undefined)[] = []
+    let ended: Promise<unknown> | undefined
     f.m.events.on('cutover', ({ reason }) => {
       reasons.push(reason)
-      void end?.()
+      ended ??= end?.()
     })
     const event = await changeWriter(f.m, 'new', 'live')
+    await ended
     expect(event.outcome).toBe('done')
     expect(released).toEqual(['old', 'new'])
     expect(reasons).toEqual([expect.stringContaining('in its way: "pg-cutover stand-in" pid'), undefined])
