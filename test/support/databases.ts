@@ -30,23 +30,13 @@ export const undropped = new Set<string>()
 
 export async function freshDatabases(): Promise<FreshDatabases> {
   const name = freshName()
-  const [old, next] = [await create('old', name), await create('new', name)]
-  return {
-    name,
-    old: old.url,
-    new: next.url,
-    drop: async () => {
-      // A subscription of either side holds a slot of the other.
-      await dropSubscriptions(old.url)
-      await dropSubscriptions(next.url)
-      const results = await Promise.allSettled([old.drop(), next.drop()])
-      for (const result of results) if (result.status === 'rejected') throw result.reason
-    },
-  }
+  const [old, next] = await Promise.all([create('old', name), create('new', name)])
+  return { name, old: old.url, new: next.url, drop: () => drop([old, next]) }
 }
 
-export function freshDatabase(side: Side): Promise<FreshDatabase> {
-  return create(side, freshName())
+export async function freshDatabase(side: Side): Promise<FreshDatabase> {
+  const made = await create(side, freshName())
+  return { name: made.name, url: made.url, drop: () => drop([made]) }
 }
 
 /** Slots, roles and subscriptions are shared by a whole server: tests suffix their names with the database's. */
@@ -54,27 +44,41 @@ function freshName(): string {
   return `t_${randomBytes(5).toString('hex')}`
 }
 
-async function create(side: Side, name: string): Promise<FreshDatabase> {
+interface Made {
+  readonly side: Side
+  readonly name: string
+  readonly url: string
+  /** The database of the server that every test leaves alone. */
+  readonly admin: string
+}
+
+async function create(side: Side, name: string): Promise<Made> {
   const server = inject('servers')[side]
   const admin = url(server, 'postgres')
-  const own = url(server, name)
   await withClient(admin, (client) => client.query(`create database ${name}`))
   undropped.add(`${side} ${name}`)
-  return {
-    name,
-    url: own,
-    drop: async () => {
-      if (!undropped.delete(`${side} ${name}`)) return
-      await dropSubscriptions(own)
-      await withClient(admin, async (client) => {
-        const left = await clientsThatStay(client, name)
-        await dropSlots(client, name)
-        await client.query(`drop database ${name} with (force)`)
-        if (left.length > 0)
-          throw new Error(`clients still connected to ${name} (${side}): ${left.join('; ')}`)
-      })
-    },
+  return { side, name, url: url(server, name), admin }
+}
+
+async function drop(made: readonly Made[]): Promise<void> {
+  const mine = made.filter(({ side, name }) => undropped.delete(`${side} ${name}`))
+  const pairs = mine.map((one) => ({ one, client: clientOf(one.admin) }))
+  try {
+    await Promise.all(pairs.map(({ client }) => client.connect()))
+    // A subscription of either side holds a slot of the other.
+    await Promise.all(pairs.map(({ client, one }) => dropSubscriptions(client, one)))
+    const results = await Promise.allSettled(pairs.map(({ client, one }) => remove(client, one)))
+    for (const result of results) if (result.status === 'rejected') throw result.reason
+  } finally {
+    await Promise.all(pairs.map(({ client }) => client.end()))
   }
+}
+
+async function remove(client: Client, { side, name }: Made): Promise<void> {
+  const left = await clientsThatStay(client, name)
+  await dropSlots(client, name)
+  await client.query(`drop database ${name} with (force)`)
+  if (left.length > 0) throw new Error(`clients still connected to ${name} (${side}): ${left.join('; ')}`)
 }
 
 async function clientsThatStay(client: Client, database: string): Promise<string[]> {
@@ -90,17 +94,24 @@ async function clientsThatStay(client: Client, database: string): Promise<string
   }
 }
 
-async function dropSubscriptions(database: string): Promise<void> {
+async function dropSubscriptions(admin: Client, { name, url: database }: Made): Promise<void> {
+  // Most tests leave neither, and it takes a connection to the very database to end one.
+  const { rows } = await admin.query(
+    `select from pg_subscription s join pg_database d on d.oid = s.subdbid where d.datname = $1
+     union all select from pg_prepared_xacts where database = $1`,
+    [name],
+  )
+  if (rows.length === 0) return
   await withClient(database, async (client) => {
-    const { rows } = await client.query<{ name: string }>(
-      `select quote_ident(subname) as name from pg_subscription
+    const { rows: subscriptions } = await client.query<{ subscription: string }>(
+      `select quote_ident(subname) as subscription from pg_subscription
         where subdbid = (select oid from pg_database where datname = current_database())`,
     )
-    for (const { name } of rows) {
-      await client.query(`alter subscription ${name} disable`)
+    for (const { subscription } of subscriptions) {
+      await client.query(`alter subscription ${subscription} disable`)
       // Without this the drop would ask the other side, which may be gone.
-      await client.query(`alter subscription ${name} set (slot_name = none)`)
-      await client.query(`drop subscription ${name}`)
+      await client.query(`alter subscription ${subscription} set (slot_name = none)`)
+      await client.query(`drop subscription ${subscription}`)
     }
     const { rows: prepared } = await client.query<{ gid: string }>(
       `select quote_literal(gid) as gid from pg_prepared_xacts where database = current_database()`,
@@ -124,8 +135,12 @@ function url({ host, port, password }: Address, database: string): string {
   return `postgres://postgres:${password}@${host}:${port}/${database}`
 }
 
+function clientOf(connectionString: string): Client {
+  return new Client({ connectionString, application_name: 'test-support' })
+}
+
 async function withClient<T>(connectionString: string, work: (client: Client) => Promise<T>): Promise<T> {
-  const client = new Client({ connectionString, application_name: 'test-support' })
+  const client = clientOf(connectionString)
   await client.connect()
   try {
     return await work(client)
