@@ -1,4 +1,4 @@
-// How the tests are run: files without I/O and package tests on their own, the others on one shared pair of servers.
+// How the tests are run: those without servers first, the others on one shared pair of servers.
 import { defineConfig } from 'vitest/config'
 import { memoryFolder } from './test/support/memory-folder.js'
 
@@ -11,27 +11,23 @@ if (inMemory !== undefined) process.env['TMPDIR'] ??= inMemory
 export default defineConfig({
   test: {
     pool: 'forks',
-    maxWorkers: 2,
+    // Most of a test is waiting for a server: one more than there are processors keeps these busy.
+    maxWorkers: 3,
     testTimeout: 30_000,
     hookTimeout: 60_000,
     globalSetup: ['test/support/compiled.ts'],
     reporters: ['default', ['json', { outputFile: '.results/vitest.json' }]],
+    setupFiles: ['test/support/leak-check.ts'],
+    // A process that has begun takes one file after another: starting it and loading the library is most of what a file costs.
+    isolate: false,
     projects: [
-      {
-        extends: true,
-        test: {
-          name: 'alone',
-          include: WITHOUT_SERVERS,
-          setupFiles: ['test/support/leak-check.ts'],
-        },
-      },
+      { extends: true, test: { name: 'alone', include: WITHOUT_SERVERS } },
       {
         extends: true,
         test: {
           name: 'postgres',
           include: ['test/**/*.test.ts'],
           exclude: ['**/node_modules/**', ...WITHOUT_SERVERS],
-          setupFiles: ['test/support/leak-check.ts'],
           globalSetup: ['test/support/global-setup.ts'],
         },
       },
