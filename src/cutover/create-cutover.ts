@@ -29,7 +29,8 @@ export interface Cutover extends EventEmitter<EventMap> {
   readonly phase: Phase | undefined
   /**
    * Resolves when the phase is known. Rejects with `ERR_PHASE_UNKNOWN`, after which calls of the pool are refused until
-   * a phase comes; in coordinated mode with the reason why the databases' own rows could not be read.
+   * a phase comes; in coordinated mode with the reason why the databases' own rows could not be read. They are read again
+   * until they can be, at least every 10 s, and then the calls are served.
    */
   ready(): Promise<void>
   status(): Status
@@ -49,8 +50,8 @@ export interface Cutover extends EventEmitter<EventMap> {
   end(): Promise<void>
 }
 
-// Two cores over one pool would never drain for each other's work.
-const owned = new WeakSet<pg.Pool>()
+// Two cores over one pool would never drain for each other's work, and a source speaks to the last who listens.
+const owned = new WeakSet<object>()
 
 /**
  * Makes the facade of one migration. Opens nothing by itself but what the source needs; see {@link CutoverOptions}.
@@ -79,7 +80,13 @@ class LiveCutover extends CutoverEvents implements Cutover {
     this.#options = options
     // Before the pools are taken, since it may be refused.
     const sampler = readSampler(options.source)
+    if (owned.has(options.source))
+      throw new CutoverError(
+        'ERR_OPTION',
+        `createCutover: the source "${options.source.name}" already belongs to another migration; expected one for each`,
+      )
     const pools = takePools(options)
+    owned.add(options.source)
     const core = new PoolCore({
       name: options.name,
       pools,
@@ -95,7 +102,7 @@ class LiveCutover extends CutoverEvents implements Cutover {
       name: options.name,
       events: this,
       onWish: async (wish) => {
-        await this.#started
+        await this.#begun()
         return this.#mode?.follow(wish)
       },
       undone: (wish) => this.#undone(wish),
@@ -123,7 +130,7 @@ class LiveCutover extends CutoverEvents implements Cutover {
     if (this.#ended)
       throw new CutoverError('ERR_ENDED', `the migration "${this.name}" was ended in this process`)
     const { lastWish } = this.#follower
-    await this.#started
+    await this.#begun()
     const event = await this.#mode?.change(phase)
     // What was wished meanwhile is newer than this.
     if (this.#follower.lastWish === lastWish) this.#follower.overruled()
@@ -146,14 +153,24 @@ class LiveCutover extends CutoverEvents implements Cutover {
   }
 
   async #start(): Promise<void> {
+    const again = (): void => this.#follower.again()
     if (this.#options.control) {
       // Loaded only here, since a service in direct mode needs none of it.
       const { CoordinatedMode } = await import('./coordinated-mode.js')
-      this.#mode = this.#coordinated = new CoordinatedMode(this.#core, this, this.#options)
+      this.#mode = this.#coordinated = new CoordinatedMode(this.#core, this, this.#options, again)
     } else {
-      this.#mode = new DirectMode(this.#core, this, this.#options, () => this.#follower.again())
+      this.#mode = new DirectMode(this.#core, this, this.#options, again)
     }
     await this.#mode.start()
+  }
+
+  /** Rejects with the reason why nothing can be moved yet; a mode that could not begin at first may have begun since. */
+  async #begun(): Promise<void> {
+    try {
+      await this.#started
+    } catch (cause) {
+      if (this.phase === undefined) throw cause
+    }
   }
 
   async #knowPhase(): Promise<void> {
@@ -190,7 +207,8 @@ class LiveCutover extends CutoverEvents implements Cutover {
     await this.#mode?.close()
     await followed
     await this.#core.end(false)
-    for (const side of ['old', 'new'] as const) release(this.#options, side)
+    const { source, pools } = this.#options
+    for (const taken of [source, pools.old, pools.new]) owned.delete(taken)
   }
 }
 
@@ -212,9 +230,4 @@ function takePool(options: ResolvedOptions, side: Side): PoolCoreOptions['pools'
   if (fault !== undefined)
     throw new CutoverError('ERR_OPTION', `createCutover: the pool given as ${side} ${fault}`)
   return { inner: innerPool(given), handedIn: true }
-}
-
-function release(options: ResolvedOptions, side: Side): void {
-  const given = options.pools[side]
-  if (given instanceof pg.Pool) owned.delete(given)
 }

@@ -32,7 +32,10 @@ export interface CutoverOptions {
   readonly old: pg.PoolConfig | pg.Pool
   /** The database that is being moved to; as `old`. */
   readonly new: pg.PoolConfig | pg.Pool
-  /** Says which phase is wanted. It never moves traffic by being silent, gone or wrong. Required. */
+  /**
+   * Says which phase is wanted. It never moves traffic by being silent, gone or wrong. Required; one that another
+   * migration listens to is refused with `ERR_OPTION`.
+   */
   readonly source: Source
   /**
    * What keeps the other side equal: `replication`, Postgres' own logical replication, or `none`. Default:

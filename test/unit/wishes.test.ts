@@ -332,3 +332,14 @@ it('a wish that came before a start that fails is refused with the reason of the
     source: { whyNot: expect.stringContaining('could not be reached') as string },
   })
 })
+
+it('is heard by one migration: a source that belongs to another one already is refused until that has ended', async () => {
+  const source = memorySource('old')
+  const make = (name: string): Cutover =>
+    createCutover({ name, old: stubConfig(1), new: stubConfig(1), source })
+  const first = make('orders')
+  made.push(first)
+  expect(() => make('users')).toThrow(/"memory" already belongs to another migration/)
+  await first.end()
+  made.push(make('users'))
+})
