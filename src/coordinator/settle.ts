@@ -22,6 +22,9 @@ export interface SettleOptions {
 
 const PAUSE_MILLIS = 5
 
+/** No migration here, the wrong database, or connections that were closed by their owner. */
+const HOPELESS = ['ERR_PHASE_UNKNOWN', 'ERR_PREFLIGHT', 'ERR_ENDED'] as const
+
 /**
  * Gives the row that says `writer`. `fenced` is aborted, `moved` is completed on the other side; only rows of the side
  * that would be used are believed. Rejects with `ERR_IN_DOUBT` if that could not be found out in time.
@@ -57,7 +60,7 @@ export async function settle(options: SettleOptions): Promise<SideRow> {
           throw new CutoverError('ERR_PHASE_UNKNOWN', `the ${at} database knows no migration "${name}"`)
       }
     } catch (error) {
-      if (isCutoverError(error, 'ERR_PHASE_UNKNOWN') || isCutoverError(error, 'ERR_PREFLIGHT')) throw error
+      if (HOPELESS.some((code) => isCutoverError(error, code))) throw error
       last = error
       await delay(PAUSE_MILLIS)
     }

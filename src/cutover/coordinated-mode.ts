@@ -3,8 +3,7 @@ import type { Migration } from '../control/migration.js'
 import { readSide, setPhase, type SideRow } from '../control/side-row.js'
 import { beginMirror, ensureRows } from '../coordinator/begin-mirror.js'
 import { changeWriter } from '../coordinator/coordinator.js'
-import { findWriter, SETTLE_MARGIN_MILLIS } from '../coordinator/find-writer.js'
-import { settle } from '../coordinator/settle.js'
+import { findWriter } from '../coordinator/find-writer.js'
 import { CutoverError } from '../errors.js'
 import type { CutoverEvent, CutoverEvents } from '../events.js'
 import { dropStream, housekeeping } from '../mirror/replication.js'
@@ -12,9 +11,12 @@ import { otherSide, PHASES, writerOf, type Phase, type Side, type Wish } from '.
 import type { HoldLease } from '../pool/gate.js'
 import type { PoolCore } from '../pool/pool-core.js'
 import { loadOnePlainStatement } from '../reads/one-statement.js'
+import { endOfHold } from './end-of-hold.js'
+import { keepTrying, type Trying } from './keep-trying.js'
 import type { ResolvedOptions } from './read-options.js'
 import { migrationOf } from './migration-of.js'
 import { busy, type Mode } from './mode.js'
+import { refuseIllegal } from './refuse-illegal.js'
 
 // How often the rows are read again, for changes that another process or the command line has made.
 const POLL_MILLIS = 1_000
@@ -32,14 +34,18 @@ export class CoordinatedMode implements Mode {
   #moving: Promise<unknown> | undefined
   #polling: Promise<void> | undefined
   #timers: readonly NodeJS.Timeout[] = []
+  /** The rows could not be read at the start. */
+  #looking: Trying | undefined
+  readonly #again: () => void
   #closed = false
   /** The source has asked for a hold, which ends with its next word. */
   #holding = false
   /** The initial copy runs, which may take days. */
   #copying = false
 
-  constructor(core: PoolCore, events: CutoverEvents, options: ResolvedOptions) {
+  constructor(core: PoolCore, events: CutoverEvents, options: ResolvedOptions, again: () => void) {
     this.#core = core
+    this.#again = again
     this.#events = events
     this.#options = options
     this.#m = migrationOf(options, events, core)
@@ -55,7 +61,22 @@ export class CoordinatedMode implements Mode {
 
   async start(): Promise<void> {
     this.#isOnePlainStatement = await loadOnePlainStatement()
+    try {
+      await this.#begin()
+    } catch (error) {
+      // A service that starts during an outage of its databases serves when they are back, as one that ran before does.
+      this.#looking = keepTrying(async () => {
+        await this.#begin()
+        // What was wished meanwhile was refused.
+        this.#again()
+      })
+      throw error
+    }
+  }
+
+  async #begin(): Promise<void> {
     const row = await findWriter(this.#m)
+    if (this.#closed) return
     this.#rest(row?.phase ?? 'old', row)
     this.#timers = [
       setInterval(() => this.#poll(), POLL_MILLIS).unref(),
@@ -73,7 +94,7 @@ export class CoordinatedMode implements Mode {
     if (this.#holding && !this.#moving) this.#core.release(this.#core.side)
     this.#holding = false
     if (wish === this.phase) return undefined
-    this.#refuseIllegal(wish)
+    refuseIllegal(this.phase, wish, this.#m.mirror)
     if (!this.#options.autoAdvance) return `autoAdvance is off; advance("${wish}") moves`
     await this.change(wish)
     return undefined
@@ -99,6 +120,8 @@ export class CoordinatedMode implements Mode {
 
   /** What to do where a statement of this process met a fence: find out who writes, and go there. */
   afterFence(): HoldLease {
+    // From here the hold is no longer the source's, whose next word must not let calls go to the side that was shut.
+    this.#holding = false
     return this.#lease(this.#options.timings.holdTimeoutMillis)
   }
 
@@ -106,7 +129,8 @@ export class CoordinatedMode implements Mode {
     this.#closed = true
     for (const timer of this.#timers) clearInterval(timer)
     // The servers go on with a copy by themselves, and the next `advance` takes it up; anything else ends soon.
-    if (this.#copying) await this.#disconnect()
+    if (this.#copying || this.phase === undefined) await this.#disconnect()
+    await this.#looking?.stop()
     await this.#moving
     await this.#polling
     await this.#disconnect()
@@ -127,7 +151,7 @@ export class CoordinatedMode implements Mode {
       if (unmirrored) await this.#dropMirror()
       return undefined
     }
-    this.#refuseIllegal(to)
+    refuseIllegal(from, to, m.mirror)
     const writer = writerOf(from)
     const leaves = writer !== writerOf(to)
     if (replicated && from === 'old') await this.#beginMirror(writer)
@@ -149,14 +173,6 @@ export class CoordinatedMode implements Mode {
     }
     if (unmirrored) await this.#dropMirror()
     return event
-  }
-
-  #refuseIllegal(to: Phase): void {
-    if (this.phase !== 'new' || to === 'new' || this.#m.mirror !== 'replication') return
-    throw new CutoverError(
-      'ERR_PHASE_ILLEGAL',
-      `"new" has no mirror, so there is no way from it to "${to}" without losing what was written since; it is the last phase`,
-    )
   }
 
   async #beginMirror(writer: Side): Promise<void> {
@@ -194,13 +210,8 @@ export class CoordinatedMode implements Mode {
     return {
       millis: timings.holdTimeoutMillis,
       ended: async () => {
-        const row = await settle({
-          name: this.#m.name,
-          from: this.#core.side,
-          connections: this.#m.control,
-          deadline: performance.now() + patienceMillis + SETTLE_MARGIN_MILLIS,
-          patienceMillis,
-        })
+        const row = await endOfHold(this.#m, this.#core.side, patienceMillis)
+        if (!row) return 'old'
         if (!this.#moving) this.#rest(row.phase ?? (row.side === 'old' ? 'old' : 'new'), row)
         return row.side
       },

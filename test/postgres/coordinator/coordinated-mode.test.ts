@@ -3,7 +3,13 @@ import { once } from 'node:events'
 import { randomBytes } from 'node:crypto'
 import { afterAll, afterEach, expect, it } from 'vitest'
 import pg from 'pg'
-import { createCutover, memorySource, type Cutover, type MemorySource } from '../../../src/index.js'
+import {
+  createCutover,
+  memorySource,
+  type Cutover,
+  type CutoverOptions,
+  type MemorySource,
+} from '../../../src/index.js'
 import { freshDatabases } from '../../support/databases.js'
 import { startProxy } from '../../support/proxy.js'
 
@@ -34,7 +40,7 @@ afterAll(async () => {
   await databases.drop()
 })
 
-function migrate(more: { autoAdvance?: boolean; name?: string } = {}): {
+function migrate(more: Partial<CutoverOptions> = {}): {
   cutover: Cutover
   source: MemorySource
 } {
@@ -69,6 +75,73 @@ it(
     expect((await waiting).rows).toEqual([{ n: 100 }])
   },
 )
+
+it("ends the source's hold with its lease, also before the migration has begun", async () => {
+  const { cutover, source } = migrate({ holdTimeoutMillis: 200 })
+  await cutover.ready()
+  const held = once(cutover, 'route')
+  source.set('hold')
+  expect(await held).toMatchObject([{ route: 'held', side: 'old' }])
+  expect((await cutover.pool.query('select count(*)::int as n from item')).rows).toEqual([{ n: 100 }])
+  expect(cutover.status()).toMatchObject({ route: 'direct', source: { lastWish: 'hold' } })
+})
+
+it("does not end the hold at a side that was left when an earlier hold of the source's has run out", async () => {
+  const { cutover, source } = migrate({ holdTimeoutMillis: 600, mirror: 'none' })
+  await cutover.ready()
+  const held = once(cutover, 'route')
+  source.set('hold')
+  await held
+  const leased = await cutover.pool.connect()
+  try {
+    const other = migrate({ name: cutover.name, mirror: 'none' })
+    await other.cutover.advance('new')
+    // Held by the look at the rows, for as long as the leased client is out.
+    await once(cutover, 'route')
+    expect(cutover.status()).toMatchObject({ route: 'held', side: 'old' })
+    const followed = once(cutover, 'wish')
+    source.set('old')
+    await followed
+    expect(cutover.status()).toMatchObject({ route: 'held', side: 'old' })
+  } finally {
+    leased.release()
+  }
+  const reached = await cutover.pool.query('select current_database() as name')
+  expect(reached.rows).toEqual([{ name: new URL(databases.new).pathname.slice(1) }])
+})
+
+it('serves, and follows the source, when its databases are back that were away at its start', async () => {
+  await proxies.old.refuse()
+  const late = migrate()
+  try {
+    await expect(late.cutover.ready()).rejects.toMatchObject({ code: 'ERR_UNREACHABLE' })
+    await expect(late.cutover.pool.query('select 1')).rejects.toMatchObject({ code: 'ERR_PHASE_UNKNOWN' })
+    await expect(late.cutover.advance('mirror')).rejects.toMatchObject({ code: 'ERR_UNREACHABLE' })
+    const refused = once(late.cutover, 'wish')
+    late.source.set('hold')
+    expect(await refused).toMatchObject([{ outcome: 'refused' }])
+  } finally {
+    await proxies.old.resume()
+  }
+  const phase = once(late.cutover, 'phase')
+  const followed = once(late.cutover, 'wish')
+  expect(await phase).toMatchObject([{ from: undefined, to: 'old' }])
+  expect(await followed).toMatchObject([{ value: '"hold"', outcome: 'followed' }])
+  late.source.set('old')
+  expect((await late.cutover.pool.query('select count(*)::int as n from item')).rows).toEqual([{ n: 100 }])
+})
+
+it('ends at once while it looks for databases that are away', async () => {
+  await proxies.old.refuse()
+  try {
+    const { cutover } = migrate()
+    await expect(cutover.ready()).rejects.toMatchObject({ code: 'ERR_UNREACHABLE' })
+    await cutover.end()
+    expect(cutover.phase).toBeUndefined()
+  } finally {
+    await proxies.old.resume()
+  }
+})
 
 it('shows a wish that it does not follow, and why', async () => {
   const { cutover, source } = migrate()
