@@ -2,11 +2,12 @@
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { compiled } from '../support/compiled.js'
 
 const root = join(import.meta.dirname, '../..')
 
 function bench(...args: string[]): { status: number | null; stdout: string; stderr: string } {
-  return spawnSync(process.execPath, ['--import', 'tsx', 'bench/main.ts', ...args], {
+  return spawnSync(process.execPath, [compiled(join(root, 'bench/main.ts')), ...args], {
     cwd: root,
     encoding: 'utf8',
     timeout: 60_000,

@@ -6,6 +6,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { afterEach, beforeEach, expect, it } from 'vitest'
+import { compiled } from '../support/compiled.js'
+
+const root = join(import.meta.dirname, '../..')
 
 let folder: string
 
@@ -18,7 +21,7 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true, force: true }))
 
 function demo(argv: readonly string[]) {
-  return spawn(process.execPath, ['--import', 'tsx', 'demo/main.ts', ...argv], {
+  return spawn(process.execPath, [compiled(join(root, 'demo/main.ts')), ...argv], {
     env: { ...process.env, TMPDIR: folder },
     stdio: ['ignore', 'pipe', 'pipe'],
   })

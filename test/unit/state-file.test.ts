@@ -10,6 +10,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { PHASE_NAMES, type Phase } from '../../src/phase/phases.js'
 import { StateFile } from '../../src/phase/state-file.js'
 import { printState, readState } from '../../src/phase/state-record.js'
+import { compiled } from '../support/compiled.js'
 import { seededRandom } from '../fleet/seeded-random.js'
 
 // Each costs a new process.
@@ -248,7 +249,7 @@ describe('a crash', () => {
     const random = seededRandom(seed)
     const found: string[] = []
     for (let round = 0; round < ROUNDS; round++) {
-      const child = spawn(process.execPath, ['--import', 'tsx', script, file], {
+      const child = spawn(process.execPath, [compiled(script), file], {
         stdio: ['ignore', 'pipe', 'inherit'],
       })
       await once(child.stdout, 'data')

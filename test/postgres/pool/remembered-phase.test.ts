@@ -9,6 +9,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { createCutover, memorySource, type Cutover, type CutoverOptions } from '../../../src/index.js'
 import type { Phase } from '../../../src/phase/phases.js'
 import { printState, readState } from '../../../src/phase/state-record.js'
+import { compiled } from '../../support/compiled.js'
 import { eventWhere, reasonOf, sideOf, sides, stateOf } from './fixture.js'
 
 const { urls } = await sides()
@@ -206,7 +207,7 @@ describe('a move', () => {
 
   it('in which the process is killed is gone on with by the next one, which has nothing under way', async () => {
     const script = fileURLToPath(new URL('killed-in-a-move.ts', import.meta.url))
-    const child = spawn(process.execPath, ['--import', 'tsx', script, stateFile, urls.old, urls.new], {
+    const child = spawn(process.execPath, [compiled(script), stateFile, urls.old, urls.new], {
       stdio: ['ignore', 'pipe', 'inherit'],
     })
     const [said] = (await once(child.stdout, 'data')) as [Buffer]
