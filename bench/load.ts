@@ -26,7 +26,7 @@ export async function load() {
       { stdio: 'inherit' },
     )
     writeFileSync(join(folder, 'package.json'), '{ "type": "module" }')
-    const entry = pathToFileURL(join(folder, 'index.js')).href
+    const entry = pathToFileURL(join(folder, 'src/index.js')).href
     const script = `
       const start = performance.now()
       await import('pg')
