@@ -28,9 +28,9 @@ export interface Cutover extends EventEmitter<EventMap> {
   /** The phase that this process serves by; undefined while none is known. */
   readonly phase: Phase | undefined
   /**
-   * Resolves when the phase is known. Rejects with `ERR_PHASE_UNKNOWN`, after which calls of the pool are refused until
-   * a phase comes; in coordinated mode with the reason why the databases' own rows could not be read. They are read again
-   * until they can be, at least every 10 s, and then the calls are served.
+   * Resolves when the phase is known, at once if it is by now. Rejects with `ERR_PHASE_UNKNOWN`, after which calls of the
+   * pool are refused until a phase comes; in coordinated mode with the reason why the databases' own rows could not be
+   * read. They are read again until they can be, at least every 10 s, and then the calls are served.
    */
   ready(): Promise<void>
   status(): Status
@@ -119,7 +119,7 @@ class LiveCutover extends CutoverEvents implements Cutover {
   }
 
   ready(): Promise<void> {
-    return this.#ready
+    return this.phase === undefined ? this.#ready : Promise.resolve()
   }
 
   status(): Status {

@@ -126,6 +126,7 @@ it('serves, and follows the source, when its databases are back that were away a
   const phase = once(late.cutover, 'phase')
   const followed = once(late.cutover, 'wish')
   expect(await phase).toMatchObject([{ from: undefined, to: 'old' }])
+  await late.cutover.ready()
   expect(await followed).toMatchObject([{ value: '"hold"', outcome: 'followed' }])
   late.source.set('old')
   expect((await late.cutover.pool.query('select count(*)::int as n from item')).rows).toEqual([{ n: 100 }])
