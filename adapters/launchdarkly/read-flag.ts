@@ -17,6 +17,9 @@ export interface Answer {
   readonly value?: unknown
 }
 
+// An evaluation is done in memory, but for a client with a store of its own, such as one in Redis.
+const PATIENCE_MILLIS = 5_000
+
 /** Never rejects, and never takes the SDK's default for a wish. */
 export async function readFlag({ client, flagKey, context, phases, gaveUp }: Question): Promise<Answer> {
   const flag = `flag "${flagKey}"`
@@ -32,7 +35,12 @@ export async function readFlag({ client, flagKey, context, phases, gaveUp }: Que
   if (!client.initialized())
     return unavailable(`the LaunchDarkly client is not initialised, so ${flag} is not known; see its log`)
   try {
-    const { value, reason } = await client.variationDetail(flagKey, context, null)
+    const detail = await inTime(client.variationDetail(flagKey, context, null))
+    if (detail === undefined)
+      return unavailable(
+        `${flag} was not evaluated within ${PATIENCE_MILLIS} ms; see why the client's store does not answer`,
+      )
+    const { value, reason } = detail
     if (reason.kind === 'ERROR') return unavailable(whyError(flag, reason))
     if (value === null || value === undefined)
       return unavailable(
@@ -47,6 +55,19 @@ export async function readFlag({ client, flagKey, context, phases, gaveUp }: Que
 }
 
 export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
+
+/** Undefined where it takes longer than a source may be silent; a late answer is dropped, since a newer look may be under way. */
+async function inTime<T>(evaluation: Promise<T>): Promise<T | undefined> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(resolve, PATIENCE_MILLIS, undefined).unref()
+  })
+  try {
+    return await Promise.race([evaluation, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
 
 const unavailable = (reason: string): Answer => ({ report: { kind: 'unavailable', reason } })
 

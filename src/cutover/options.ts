@@ -52,7 +52,8 @@ export interface CutoverOptions {
   readonly tables?: readonly string[] | undefined
   /**
    * The phase to serve in direct mode as long as the source has never given one and none is remembered. It is never
-   * remembered itself. Default: none, so that queries are refused with `ERR_PHASE_UNKNOWN` until the source speaks.
+   * remembered itself, so that without a `stateFile` every start serves by it until the source speaks: for the time before
+   * the first flip, not after it. Default: none, so that queries are refused with `ERR_PHASE_UNKNOWN` until the source speaks.
    */
   readonly fallback?: Phase | undefined
   /**

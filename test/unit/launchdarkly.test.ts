@@ -351,6 +351,27 @@ describe('a client of the right shape', () => {
     vi.useRealTimers()
   })
 
+  it('whose store never answers is unavailable, and is asked again', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval'] })
+    const client = stub()
+    const heard = hearing(launchDarkly(client, 'orders'))
+    const watched = heard.source.watch(heard.report, { name: 'orders' })
+    await vi.advanceTimersByTimeAsync(5_000)
+    await watched
+    expect(heard.reports).toEqual([
+      { kind: 'unavailable', reason: expect.stringContaining('not evaluated within 5000 ms') },
+    ])
+    await vi.advanceTimersByTimeAsync(5_000)
+    expect(client.asked).toBe(2)
+    client.answer('mirror')
+    client.answer('live')
+    await heard.until((report) => report.kind === 'value')
+    expect(heard.reports.at(-1)).toEqual({ kind: 'value', value: 'live' })
+    await heard.source.close()
+    expect(vi.getTimerCount()).toBe(0)
+    vi.useRealTimers()
+  })
+
   it('is not listened to after the source was closed in the middle of an evaluation', async () => {
     const client = stub()
     const heard = hearing(launchDarkly(client, 'orders'))
