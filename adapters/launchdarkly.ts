@@ -68,7 +68,7 @@ export function launchDarkly(
         const answer = await readFlag({ client, flagKey, context, phases: { off, on }, gaveUp })
         if (due) continue
         report?.(answer.report)
-        look(answer.value)
+        await look(answer.value)
       } while (due)
     } finally {
       reading = false
@@ -76,14 +76,14 @@ export function launchDarkly(
   }
 
   /** What hangs on the flag itself, and not on being asked once more. */
-  function look(value: unknown): void {
+  async function look(value: unknown): Promise<void> {
     const text = JSON.stringify(value)
     if (report === undefined || (!changed && text === last)) return
     changed = false
     last = text
     if (value === undefined) rollout.stop()
     else rollout.start(context)
-    void measured?.heard(value, context)
+    await measured?.heard(value, context)
   }
 
   function hearChange(): void {

@@ -6,6 +6,7 @@ import type {
   LaunchDarklyMigrationEvent,
   LaunchDarklyTracker,
 } from './client.js'
+import { inTime } from './in-time.js'
 
 export interface MigrationEvents {
   readonly sampler: Sampler
@@ -36,7 +37,8 @@ export function migrationEvents(
     plain ||= value !== undefined && !STAGES.has(value)
     if (plain || value === undefined) return
     try {
-      const result = await client.migrationVariation?.(flagKey, context, PHASES.old.stage)
+      const asked = client.migrationVariation?.(flagKey, context, PHASES.old.stage)
+      const result = asked && (await inTime(asked))
       if (mine === turn && result) current = template(result.tracker)
     } catch {
       // Measuring is an extra: without a tracker there are no charts, and the wish is followed all the same.

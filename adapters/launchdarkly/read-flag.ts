@@ -1,6 +1,7 @@
 // One evaluation of the flag, and what it means: a wish, or why there is none.
 import type { Phase, SourceReport } from '../../src/index.js'
 import type { LaunchDarklyClient, LaunchDarklyContext, LaunchDarklyReason } from './client.js'
+import { inTime, PATIENCE_MILLIS } from './in-time.js'
 
 interface Question {
   readonly client: LaunchDarklyClient
@@ -16,9 +17,6 @@ export interface Answer {
   /** The flag's own value; undefined where it has none. */
   readonly value?: unknown
 }
-
-// An evaluation is done in memory, but for a client with a store of its own, such as one in Redis.
-const PATIENCE_MILLIS = 5_000
 
 /** Never rejects, and never takes the SDK's default for a wish. */
 export async function readFlag({ client, flagKey, context, phases, gaveUp }: Question): Promise<Answer> {
@@ -55,19 +53,6 @@ export async function readFlag({ client, flagKey, context, phases, gaveUp }: Que
 }
 
 export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
-
-/** Undefined where it takes longer than a source may be silent; a late answer is dropped, since a newer look may be under way. */
-async function inTime<T>(evaluation: Promise<T>): Promise<T | undefined> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<undefined>((resolve) => {
-    timer = setTimeout(resolve, PATIENCE_MILLIS, undefined).unref()
-  })
-  try {
-    return await Promise.race([evaluation, late])
-  } finally {
-    clearTimeout(timer)
-  }
-}
 
 const unavailable = (reason: string): Answer => ({ report: { kind: 'unavailable', reason } })
 
