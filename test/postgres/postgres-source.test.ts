@@ -2,6 +2,7 @@
 import { execFile } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { inspect, promisify } from 'node:util'
 import { Client, type ClientConfig } from 'pg'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
@@ -13,6 +14,7 @@ import {
   type PostgresSourceOptions,
 } from '../../src/index.js'
 import { readScope } from '../../src/mirror/scope.js'
+import { compiled } from '../support/compiled.js'
 import { freshDatabases } from '../support/databases.js'
 import { hearing, type Hearing } from '../support/hearing.js'
 import { startProxy, type Proxy } from '../support/proxy.js'
@@ -431,18 +433,16 @@ describe('lifetime', () => {
   })
 
   it('keeps no process alive, and works for as long as one lives', async () => {
-    const index = JSON.stringify(new URL('../../src/index.ts', import.meta.url).href)
+    const index = JSON.stringify(compiled(join(import.meta.dirname, '../../src/index.ts')))
     const script = `import { postgresSource } from ${index}
       const alive = setInterval(() => {}, 1_000)
       postgresSource(${JSON.stringify(server.url())}).watch((report) => {
         console.log(report.value)
         clearInterval(alive)
       }, { name: 'orders' })`
-    const { stdout } = await promisify(execFile)(
-      process.execPath,
-      ['--import', 'tsx', '--input-type=module', '-e', script],
-      { timeout: 20_000 },
-    )
+    const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script], {
+      timeout: 20_000,
+    })
     expect(stdout).toBe('old\n')
   })
 })

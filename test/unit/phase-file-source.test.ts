@@ -16,6 +16,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { fileSource, type FileSourceOptions } from '../../src/phase/file-source.js'
 import { parseWish } from '../../src/phase/phases.js'
 import type { Source, SourceReport } from '../../src/phase/source.js'
+import { compiled } from '../support/compiled.js'
 
 const MIGRATION = { name: 'orders' }
 
@@ -259,9 +260,9 @@ describe('lifetime', () => {
 
   it('never keeps a process alive', () => {
     replace('old')
-    const script = `import { fileSource } from ${JSON.stringify(new URL('../../src/phase/file-source.ts', import.meta.url).href)}
+    const script = `import { fileSource } from ${JSON.stringify(compiled(join(import.meta.dirname, '../../src/phase/file-source.ts')))}
       await fileSource(${JSON.stringify(file)}).watch((report) => console.log(report.value))`
-    const child = spawnSync(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script], {
+    const child = spawnSync(process.execPath, ['--input-type=module', '-e', script], {
       timeout: 20_000,
       encoding: 'utf8',
     })
