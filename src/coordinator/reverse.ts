@@ -1,12 +1,16 @@
 // What follows a move: the mirror turned round, under guards that keep a process which wakes too late from doing harm.
-import { setTimeout as delay } from 'node:timers/promises'
-import pg from 'pg'
 import type { ControlConnection, Run } from '../control/control-connection.js'
 import type { Migration } from '../control/migration.js'
 import { streamName } from '../control/names.js'
 import type { SideRow } from '../control/side-row.js'
 import { CutoverError } from '../errors.js'
-import { advanceOrigin, disableStream, enableStream, workerGone } from '../mirror/replication.js'
+import {
+  advanceOrigin,
+  disableStream,
+  enableStream,
+  onceOriginIsFree,
+  workerGone,
+} from '../mirror/replication.js'
 import { otherSide } from '../phase/phases.js'
 import type { Side } from '../phase/phases.js'
 
@@ -65,19 +69,6 @@ export async function turnMirror({ m, moved, connections, deadline, back, onProg
     }),
   )
   if (enabled) onProgress?.(`the mirror from the ${to} database was enabled`)
-}
-
-// A worker that ends gives its origin back a moment after it has left the statistics.
-async function onceOriginIsFree<T>(deadline: number, work: () => Promise<T>): Promise<T> {
-  for (;;) {
-    try {
-      return await work()
-    } catch (error) {
-      const inUse = error instanceof pg.DatabaseError && error.code === '55006'
-      if (!inUse || performance.now() >= deadline) throw error
-      await delay(10)
-    }
-  }
 }
 
 async function isEnabled(run: Run, m: Migration, from: Side): Promise<boolean> {

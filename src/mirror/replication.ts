@@ -16,7 +16,7 @@ import { createSubscription, dropSubscription } from './subscription.js'
 export { dropStream } from './drop-stream.js'
 export { housekeeping } from './housekeeping.js'
 export { streamHealth } from './stream-health.js'
-export { advanceOrigin, disableStream, enableStream, workerGone } from './stream-switch.js'
+export { advanceOrigin, disableStream, enableStream, onceOriginIsFree, workerGone } from './stream-switch.js'
 
 /**
  * Publishes the scope on `from`, subscribes the other side with an initial copy, and resolves when every table is

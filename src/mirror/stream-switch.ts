@@ -1,5 +1,6 @@
 // Turns a stream off and on inside the coordinator's guarded transactions, and moves its origin, only ever forward.
 import { setTimeout as delay } from 'node:timers/promises'
+import pg from 'pg'
 import type { Run } from '../control/control-connection.js'
 import type { Migration } from '../control/migration.js'
 import { CutoverError } from '../errors.js'
@@ -46,6 +47,22 @@ export async function advanceOrigin(m: Migration, from: Side, lsn: string, run: 
       where coalesce(o.progress, '0/0') < $2::pg_lsn`,
     [`pg_${subscription.oid}`, lsn],
   )
+}
+
+/**
+ * Does the work, which moves an origin, and again for as long as the origin is in use: a worker that ends gives its origin
+ * back a moment after it has left the statistics. `deadline` is by `performance.now()`.
+ */
+export async function onceOriginIsFree<T>(deadline: number, work: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await work()
+    } catch (error) {
+      const inUse = error instanceof pg.DatabaseError && error.code === '55006'
+      if (!inUse || performance.now() >= deadline) throw error
+      await delay(LOOK_MILLIS)
+    }
+  }
 }
 
 /** Resolves when no worker of the (disabled) subscription runs any more; rejects after `timeoutMillis`. */

@@ -9,7 +9,13 @@ import { insertMirror, insertWriter } from '../../../src/control/side-row.js'
 import { preflight } from '../../../src/coordinator/preflight.js'
 import type { Finding } from '../../../src/coordinator/preflight.js'
 import { versionFindings } from '../../../src/coordinator/preflight/first-look.js'
-import { advanceOrigin, createForward, createReverse, dropStream } from '../../../src/mirror/replication.js'
+import {
+  advanceOrigin,
+  createForward,
+  createReverse,
+  dropStream,
+  onceOriginIsFree,
+} from '../../../src/mirror/replication.js'
 import { presetSequences } from '../../../src/mirror/sequences.js'
 import { startPair } from '../../support/servers.js'
 import type { Pair } from '../../support/servers.js'
@@ -135,7 +141,9 @@ describe('of servers as they come', () => {
       expect(await one(m.control.new.run, `select note from shop.item`)).toBe('mirrored')
       // The way back of a rollback moves the origin on the side where the role is no superuser.
       await m.control.new.run(`alter subscription cutover_servers_from_old disable`)
-      await m.control.new.transaction((run) => advanceOrigin(m, 'old', '0/1', run))
+      await onceOriginIsFree(performance.now() + 10_000, () =>
+        m.control.new.transaction((run) => advanceOrigin(m, 'old', '0/1', run)),
+      )
       await dropStream(m, 'old')
       await dropStream(m, 'new')
       for (const side of ['old', 'new'] as const) await m.control[side].run(`drop schema cutover cascade`)
