@@ -1,5 +1,6 @@
 // One connection of our own to one side, never out of a pool: opened when first needed, opened again when lost.
 import pg from 'pg'
+import { addressOf } from '../address.js'
 import { CutoverError } from '../errors.js'
 import type { Side } from '../phase/phases.js'
 import { CONTROL_APPLICATION } from './names.js'
@@ -62,8 +63,8 @@ export function controlConnection(options: ControlConnectionOptions): ControlCon
   let client: Promise<pg.Client> | undefined
   let closed = false
   let queue: Promise<unknown> = Promise.resolve()
-  const target = new pg.Client({ ...config, password: '' })
-  const address = `${target.host}:${target.port}/${target.database ?? ''}`
+  const found = addressOf(config)
+  const address = 'shown' in found ? found.shown : `an address that ${found.fault}`
 
   async function open(): Promise<pg.Client> {
     const fresh = new pg.Client({

@@ -4,6 +4,9 @@ import type { CutoverEvents, EventMap } from '../events.js'
 import { describeValue, parseWish, type Wish } from './phases.js'
 import type { Source, SourceReport } from './source.js'
 
+// An application that ends must not hang on somebody's flag service.
+const CLOSE_MILLIS = 5_000
+
 export type WishOutcome = EventMap['wish'][0]['outcome']
 
 /** The last report of the source that differed from the one before it. */
@@ -211,14 +214,21 @@ export function follow(source: Source, options: FollowOptions): Follower {
       }
       waiting = undefined
       for (const waiter of waiters) waiter(ended(source))
-      try {
-        await source.close()
-      } catch {
-        // Nothing can be done about a source that cannot be closed, and it is not listened to any more.
-      }
+      await closeInTime(source)
       await working
     },
   }
+}
+
+/** Nothing can be done about a source that cannot be closed, and it is not listened to any more. */
+async function closeInTime(source: Source): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, CLOSE_MILLIS)
+  })
+  const closing = async (): Promise<void> => source.close()
+  await Promise.race([closing().catch(() => {}), late])
+  clearTimeout(timer)
 }
 
 const ended = (source: Source): CutoverError =>

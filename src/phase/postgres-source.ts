@@ -1,5 +1,6 @@
 // A source held in a table of a Postgres database: heard by LISTEN, polled slowly, and found again after any outage.
-import pg from 'pg'
+import type pg from 'pg'
+import { addressOf } from '../address.js'
 import { CutoverError } from '../errors.js'
 import { readTable, shapeOf, type Option, type OptionTable } from '../options.js'
 import { watchWish, type WishWatch } from './postgres-watch.js'
@@ -53,7 +54,9 @@ export function postgresSource(
 ): Source {
   const { table: tableName, pollMillis, connectTimeoutMillis } = readTable(TABLE, options, WHERE)
   const config = readConnection(connection)
-  const address = addressOf(config)
+  const found = addressOf(config)
+  if ('fault' in found) throw refused(`connection ${found.fault}`, found.expected)
+  const address = found.shown
   const table = wishTable(tableName, WHERE)
   let watching: WishWatch | undefined
   return {
@@ -95,24 +98,6 @@ function readConnection(given: unknown): pg.ClientConfig {
 function checkUrl(text: string | undefined): void {
   if (text !== undefined && !/^(postgres(ql)?:\/\/|socket:|\/)/.test(text))
     throw refused('connection is a string of another form', 'one that begins with postgres://')
-}
-
-function addressOf(config: pg.ClientConfig): string {
-  let target: pg.Client
-  try {
-    target = new pg.Client({ ...config, password: '' })
-  } catch (error) {
-    // Without its cause or message, which may hold the text. The code tells a missing certificate from a wrong URL.
-    const code = error instanceof Error && 'code' in error ? ` (${String(error.code)})` : ''
-    throw refused(`connection cannot be read${code}`, 'postgres://user:password@host:port/database')
-  }
-  const address = `${target.host}:${target.port}/${target.database ?? ''}`
-  if (address.includes('@'))
-    throw refused(
-      'connection has an "@" in its host or database',
-      'a password with %40 for "@" and %2F for "/"',
-    )
-  return address
 }
 
 const refused = (got: string, expected: string): CutoverError =>

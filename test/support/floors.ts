@@ -8,7 +8,7 @@ import { posix } from 'node:path'
  */
 const FLOORS: readonly (readonly string[])[] = [
   ['errors'],
-  ['options', 'events'],
+  ['options', 'events', 'address'],
   ['phase'],
   ['pool', 'reads'],
   ['control'],

@@ -313,5 +313,11 @@ describe('close', () => {
     expect(done).toEqual(['old'])
     const stuck = follow({ name: 'stuck', watch() {}, close: () => Promise.reject(new Error('no')) }, options)
     await stuck.close()
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    const silent = follow({ name: 'silent', watch() {}, close: () => new Promise(() => {}) }, options)
+    const closing = silent.close()
+    await vi.advanceTimersByTimeAsync(5_000)
+    await closing
+    vi.useRealTimers()
   })
 })
