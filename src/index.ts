@@ -1,6 +1,6 @@
 // The public surface of pg-cutover.
 export { createCutover } from './cutover/create-cutover.js'
-export type { Cutover } from './cutover/create-cutover.js'
+export type { Cutover } from './cutover/cutover.js'
 export type { PhaseFrom, StateFileStatus } from './cutover/mode.js'
 export type { Status } from './cutover/status.js'
 export type { ControlOptions, CutoverOptions } from './cutover/options.js'

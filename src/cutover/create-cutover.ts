@@ -1,10 +1,10 @@
 // createCutover: wires one migration in one process, and owns the lifetimes of everything in it.
-import type { EventEmitter } from 'node:events'
 import pg from 'pg'
 import { CutoverError, isCutoverError } from '../errors.js'
-import { CutoverEvents, type CutoverEvent, type EventMap } from '../events.js'
+import { CutoverEvents, type CutoverEvent } from '../events.js'
 import { follow, type Follower } from '../phase/follow.js'
 import type { Phase, Side, Wish } from '../phase/phases.js'
+import type { Cutover } from './cutover.js'
 import type { CutoverOptions } from './options.js'
 import { cutoverPool } from '../pool/cutover-pool.js'
 import { innerPool } from '../pool/pg-internals.js'
@@ -19,36 +19,6 @@ import { readStatus, type Status } from './status.js'
 
 // Then calls are refused in place of waiting, until a phase comes.
 const READY_TIMEOUT_MILLIS = 5_000
-
-/** One migration in one process. Its events are those of {@link EventMap}. */
-export interface Cutover extends EventEmitter<EventMap> {
-  readonly name: string
-  /** A real `pg.Pool`: use it in place of the application's own. Calls before the phase is known wait for it. */
-  readonly pool: pg.Pool
-  /** The phase that this process serves by; undefined while none is known. */
-  readonly phase: Phase | undefined
-  /**
-   * Resolves when the phase is known, at once if it is by now. Rejects with `ERR_PHASE_UNKNOWN`, after which calls of the
-   * pool are refused until a phase comes; in coordinated mode with the reason why the databases' own rows could not be
-   * read. They are read again until they can be, at least every 10 s, and then the calls are served.
-   */
-  ready(): Promise<void>
-  status(): Status
-  /**
-   * Moves to a phase and, where the writer changes, runs the cutover. Resolves when this process serves by it, with the
-   * event of the cutover if there was one. Rejects with the reason, and then everything is as it was before, but for
-   * `ERR_OPEN_PENDING` and `ERR_IN_DOUBT`, which `recover` or the next look at the rows ends. A way back that could not be
-   * made is a `warning` event with the code `ERR_REVERSE`.
-   */
-  advance(phase: Phase): Promise<CutoverEvent | undefined>
-  /** Gives the right to write back to the side it was taken from: from `live` or `rampdown` to `shadow`. */
-  rollback(): Promise<CutoverEvent | undefined>
-  /**
-   * Stops following, ends the pool and closes every connection of the migration. Pools that were handed in stay open.
-   * Nothing about the migration is changed in the databases. Idempotent.
-   */
-  end(): Promise<void>
-}
 
 // Two cores over one pool would never drain for each other's work, and a source speaks to the last who listens.
 const owned = new WeakSet<object>()
@@ -126,9 +96,17 @@ class LiveCutover extends CutoverEvents implements Cutover {
     return readStatus(this.#options, this.#core, this.#mode, this.#follower)
   }
 
+  createPool(): pg.Pool {
+    this.#refuseEnded()
+    return cutoverPool(this.#core)
+  }
+
+  pin<T>(work: (side: Side) => T | PromiseLike<T>): Promise<T> {
+    return this.#core.admission.pin(work)
+  }
+
   async advance(phase: Phase): Promise<CutoverEvent | undefined> {
-    if (this.#ended)
-      throw new CutoverError('ERR_ENDED', `the migration "${this.name}" was ended in this process`)
+    this.#refuseEnded()
     const { lastWish } = this.#follower
     await this.#begun()
     const event = await this.#mode?.change(phase)
@@ -146,6 +124,11 @@ class LiveCutover extends CutoverEvents implements Cutover {
       )
     }
     return this.advance('shadow')
+  }
+
+  #refuseEnded(): void {
+    if (this.#ended || this.#core.state.kind === 'ended')
+      throw new CutoverError('ERR_ENDED', `the migration "${this.name}" was ended in this process`)
   }
 
   end(): Promise<void> {

@@ -1,5 +1,4 @@
 // The states of a process's gate, as a union: what cannot be at once cannot be written.
-import { CutoverError } from '../errors.js'
 import type { Side } from '../phase/phases.js'
 import type { ReleaseReport } from './gate.js'
 import type { Acquisition } from './hold-queue.js'
@@ -20,6 +19,9 @@ export type CoreState =
 /** Whether calls pass the facade's own line. */
 export const isGated = (state: CoreState): boolean => !['direct', 'ended', 'refusing'].includes(state.kind)
 
+/** Held, and what belongs to work under way may still start. */
+export const isDraining = (state: CoreState): boolean => state.kind === 'held' && !state.shut
+
 /** What a hold has cost up to now; nothing in any other state. */
 export function reportOf(state: CoreState, held: number, oldest: Acquisition | undefined): ReleaseReport {
   if (state.kind !== 'held') return { held: 0, longestHeldMillis: 0, pauseMillis: 0 }
@@ -27,22 +29,3 @@ export function reportOf(state: CoreState, held: number, oldest: Acquisition | u
   const longestHeldMillis = oldest ? now - Math.max(oldest.queuedAt, state.since) : 0
   return { held, longestHeldMillis, pauseMillis: now - state.since }
 }
-
-/** pg-pool's own error for a pool that was ended. */
-export const poolEnded = (): Error => new Error('Cannot use a pool after calling end on the pool')
-
-export const phaseUnknown = (): Error =>
-  new CutoverError(
-    'ERR_PHASE_UNKNOWN',
-    'no phase is known: the source has not said one and no side remembers one; set `fallback` to serve all the same',
-  )
-
-/** Why a held call was given up; data layers know the code as one to retry. */
-export const gaveUp = (cause: unknown): Error =>
-  new CutoverError(
-    '57P03',
-    'the database is being moved and the call could not be let through in time; retry it',
-    {
-      cause,
-    },
-  )

@@ -3,6 +3,8 @@ import { CutoverError } from '../errors.js'
 import type { Acquisition, HoldQueue } from './hold-queue.js'
 import type { NestedTurns } from './nested-turns.js'
 import { isBusy, waitsForReader } from './pg-internals.js'
+import type { Guests } from './guests.js'
+import type { Pins } from './pins.js'
 import { describeLease, whoIs } from './server-look.js'
 import type { SidePool } from './side-pool.js'
 
@@ -15,6 +17,8 @@ export interface DrainView {
   readonly pool: SidePool
   readonly queue: HoldQueue
   readonly turns: NestedTurns
+  readonly pins: Pins
+  readonly guests: Guests
   /** Starts a held call on the side being left. */
   admit(entry: Acquisition): void
   /** False as soon as the hold is over. */
@@ -30,12 +34,15 @@ export async function drainPool(view: DrainView, deadlineMillis: number): Promis
   const outcome = await waitUntilQuiet(view, deadlineMillis)
   if (outcome === 'over') throw holdOver()
   if (outcome === 'quiet') return
-  const leases = await whoIs(pool, pool.leases())
+  const guests = view.guests.atWork(pool.side)
+  const leases = await whoIs(pool, [...pool.leases(), ...guests.map((client) => pool.lease(client))])
+  const pins = view.pins.count(pool.side)
   throw new CutoverError(
     'ERR_DRAIN_TIMEOUT',
     `${leases.length} clients of this process were still at work on the ${pool.side} side after ` +
-      `${deadlineMillis} ms: ${leases.slice(0, 5).map(describeLease).join('; ')}`,
-    { details: { leases } },
+      `${deadlineMillis} ms: ${leases.slice(0, 5).map(describeLease).join('; ')}` +
+      (pins > 0 ? `; ${pins} pinned operations were not over` : ''),
+    { details: pins > 0 ? { leases, pins } : { leases } },
   )
 }
 
@@ -57,7 +64,7 @@ function waitUntilQuiet(view: DrainView, deadlineMillis: number): Promise<DrainO
     }
     const check = (): boolean => {
       if (!view.isCurrent()) finish('over')
-      else if (pool.isQuiet()) {
+      else if (isQuiet(view)) {
         pool.removeIdleInTransaction()
         finish('quiet')
       } else if (performance.now() >= deadline) finish('late')
@@ -75,13 +82,18 @@ function waitUntilQuiet(view: DrainView, deadlineMillis: number): Promise<DrainO
   })
 }
 
+const isQuiet = ({ pool, pins, guests }: DrainView): boolean =>
+  pool.isQuiet() && pins.count(pool.side) === 0 && guests.atWork(pool.side).length === 0
+
 /** Every lease is silent, and something waits: perhaps they wait for it, behind a timer that no socket turn shows. */
-function looksStuck({ pool, queue, turns }: DrainView): boolean {
+function looksStuck({ pool, queue, turns, pins, guests }: DrainView): boolean {
   if (queue.length === 0) return false
   const now = performance.now()
-  const leased = pool.leased()
+  const leased = [...pool.leased(), ...guests.atWork(pool.side)]
+  const pinned = pins.count(pool.side) > 0
+  if (pinned && now - pins.changedAt < SILENT_MILLIS) return false
   return (
-    leased.length > 0 &&
+    (pinned || leased.length > 0) &&
     leased.every(
       (client) => (!isBusy(client) || waitsForReader(client)) && now - turns.heardAt(client) >= SILENT_MILLIS,
     )

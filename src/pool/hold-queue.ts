@@ -10,6 +10,10 @@ export interface Acquisition {
    * back by itself; of a `connect`, which may need more clients before it does, only if it is old or of unknown descent.
    */
   readonly perhapsNested: boolean
+  /** Whether whoever asked for it is known to be what a drain waits for, so that it must not wait itself. */
+  readonly nested: boolean
+  /** It wants to know the side and takes no client, hence no slot either. */
+  readonly clientless: boolean
   /** Runs the callback in the caller's async context. */
   readonly resource: AsyncResource
   readonly queuedAt: number

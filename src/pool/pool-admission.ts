@@ -1,10 +1,12 @@
 // Decides for each call of a gated route whether it starts at once, waits, or fails.
 import type { Side } from '../phase/phases.js'
-import { isGated, phaseUnknown, poolEnded, type CoreState } from './core-state.js'
+import { isDraining, isGated, type CoreState } from './core-state.js'
+import { phaseUnknown, poolEnded } from './refusals.js'
 import { readFence } from './fence-error.js'
 import type { Acquisition } from './hold-queue.js'
 import type { NestedTurns } from './nested-turns.js'
-import type { AcquireCallback, InnerPool } from './pg-internals.js'
+import type { AcquireCallback, InnerClient, InnerPool } from './pg-internals.js'
+import type { Pins } from './pins.js'
 import { RerunnableClient, type RerunAdmission } from './rerun.js'
 import type { Admission, QueryPool } from './route.js'
 import type { SidePool } from './side-pool.js'
@@ -17,6 +19,9 @@ export interface AdmissionView {
   readonly pools: Readonly<Record<Side, SidePool>>
   readonly line: WaitingLine
   readonly turns: NestedTurns
+  readonly pins: Pins
+  /** Everything of the application that may have work under way on the side in use. */
+  leased(): readonly InnerClient[]
   /** The migration's name if statements that met its fence may run again, and which of them. */
   readonly rerun:
     | { readonly name: string; readonly isOnePlainStatement: (text: string) => boolean }
@@ -35,17 +40,46 @@ export class PoolAdmission implements Admission, RerunAdmission {
   }
 
   acquire(callback: AcquireCallback, kind: 'query' | 'connect'): Acquisition {
-    const { state, line, turns } = this.#view
+    const { line } = this.#view
     const pool = this.#pool
-    // Asked for in the turn of a client that is still out: whoever has that client may wait for this call.
-    const lease = state.kind === 'held' && !state.shut ? turns.current(pool.leased()) : undefined
-    const perhapsNested = kind === 'query' || state.kind !== 'held' || lease === 'perhaps'
-    const within = typeof lease === 'object' ? lease : undefined
-    const entry = line.entry(callback, { perhapsNested, within }, pool.inner.options.connectionTimeoutMillis)
-    if (!isGated(state)) this.#passBy(entry)
-    else if (pool.hasSlot && (within ?? (line.isMoving && line.length === 0))) line.start(entry, pool)
+    const entry = this.#entry(callback, kind)
+    if (!isGated(this.#view.state)) this.#passBy(entry)
+    else if (pool.hasSlot && (entry.nested || (line.isMoving && line.length === 0))) line.start(entry, pool)
     else line.append(entry)
     return entry
+  }
+
+  /** Waits as a query does, and takes a word on the side in place of a client. */
+  pin<T>(work: (side: Side) => T | PromiseLike<T>): Promise<T> {
+    const { state, line, pins } = this.#view
+    if (state.kind === 'direct') return pins.run(state.side, false, work)
+    return new Promise((resolve, reject) => {
+      const begin: AcquireCallback = (error) => {
+        // Counted in the very turn in which it was let through.
+        if (error) reject(error)
+        else resolve(pins.run(this.#view.side, true, work))
+      }
+      const entry = this.#entry(begin, 'query', true)
+      if (!isGated(state)) this.#passBy(entry)
+      else if (entry.nested || (line.isMoving && line.length === 0)) line.start(entry, this.#pool)
+      else line.append(entry)
+    })
+  }
+
+  #entry(callback: AcquireCallback, kind: 'query' | 'connect', clientless = false): Acquisition {
+    const { state, line, turns, pins } = this.#view
+    const draining = isDraining(state)
+    const isPinned = draining && pins.current() === this.#view.side
+    // Asked for in the turn of a client that is still out: whoever has that client may wait for this call.
+    const lease = draining && !isPinned ? turns.current(this.#view.leased()) : undefined
+    const within = typeof lease === 'object' ? lease : isPinned ? null : undefined
+    const given = {
+      perhapsNested: kind === 'query' || state.kind !== 'held' || lease === 'perhaps',
+      nested: isPinned || typeof lease === 'object',
+      within,
+      clientless,
+    }
+    return line.entry(callback, given, this.#pool.inner.options.connectionTimeoutMillis)
   }
 
   acquireAgain(first: Acquisition, callback: AcquireCallback): void {

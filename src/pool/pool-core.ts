@@ -1,27 +1,36 @@
 // The gate of one process: two inner pools, the line in front of them, and the route that all views share.
-import { otherSide, type Side } from '../phase/phases.js'
-import { gaveUp, isGated, phaseUnknown, poolEnded, reportOf, type CoreState } from './core-state.js'
+import type { Side } from '../phase/phases.js'
+import { bothSides, endBoth, listenToBoth, type BothSides } from './both-sides.js'
+import { isDraining, isGated, reportOf, type CoreState } from './core-state.js'
+import { gaveUp, phaseUnknown, poolEnded } from './refusals.js'
 import { drainPool, holdOver } from './drain.js'
 import type { FenceMessage } from './fence-error.js'
+import { getReady } from './get-ready.js'
+import { Guests } from './guests.js'
 import type { Gate, HoldLease, ReleaseReport } from './gate.js'
 import { LeaseTimer } from './lease-timer.js'
 import { NestedTurns } from './nested-turns.js'
 import type { InnerClient, InnerPool } from './pg-internals.js'
+import { Pins } from './pins.js'
 import type { CoreView, PoolCoreOptions } from './pool-core-options.js'
 import { PoolAdmission, type AdmissionView } from './pool-admission.js'
 import { ClosedRoute, DirectRoute, GatedRoute, type Route } from './route.js'
-import { SidePool } from './side-pool.js'
 import { WaitingLine, type LineGoal } from './waiting-line.js'
 
 export class PoolCore implements Gate, AdmissionView {
-  readonly pools: Readonly<Record<Side, SidePool>>
+  readonly pools: BothSides
   readonly views = new Set<CoreView>()
+  readonly guests = new Guests()
+  /** Parts of the application to be stopped before a hold; a rejection is a reason not to hold. */
+  readonly stopFirst = new Set<() => Promise<void>>()
+  readonly pins = new Pins()
   readonly turns = new NestedTurns()
   readonly rerun: AdmissionView['rerun']
   readonly line: WaitingLine
   readonly #options: PoolCoreOptions
   readonly #direct: Readonly<Record<Side, Route>>
-  readonly #gated = new GatedRoute(new PoolAdmission(this))
+  readonly admission = new PoolAdmission(this)
+  readonly #gated = new GatedRoute(this.admission)
   #state: CoreState = { kind: 'unknown' }
   #generation = 0
   readonly #lease = new LeaseTimer(
@@ -33,18 +42,16 @@ export class PoolCore implements Gate, AdmissionView {
   constructor(options: PoolCoreOptions) {
     this.#options = options
     this.rerun = options.onFence && { name: options.name, isOnePlainStatement: options.isOnePlainStatement }
-    const make = (side: Side): SidePool =>
-      new SidePool(side, options.pools[side].inner, options.pools[side].handedIn, {
-        fenced: (where, fence) => this.#fenced(where, fence),
-        failed: (where, error, client) => this.#failed(where, error, client),
-      })
-    this.pools = { old: make('old'), new: make('new') }
+    this.pools = bothSides(options.pools, {
+      fenced: (where, fence) => this.#fenced(where, fence),
+      failed: (where, error, client) => this.#failed(where, error, client),
+    })
     this.#direct = { old: new DirectRoute(this.pools.old.inner), new: new DirectRoute(this.pools.new.inner) }
     this.line = new WaitingLine({
       goal: () => this.#goal(),
       emptied: () => this.#settle(),
       handedOut: (client, within) => {
-        if (this.#isDraining) this.turns.within(client, within)
+        if (isDraining(this.#state)) this.turns.within(client, within)
       },
     })
     // No time passes for calls that wait for the first phase.
@@ -74,6 +81,11 @@ export class PoolCore implements Gate, AdmissionView {
     return this.pools[this.side].inner
   }
 
+  /** Everything of the application that may have work under way on the side in use. */
+  leased(): InnerClient[] {
+    return [...this.pools[this.side].leased(), ...this.guests.atWork(this.side)]
+  }
+
   get heldMillis(): number {
     return this.#state.kind === 'held' ? performance.now() - this.#state.since : 0
   }
@@ -91,20 +103,11 @@ export class PoolCore implements Gate, AdmissionView {
     if (kind === 'direct' || kind === 'releasing') this.#enter({ kind: 'armed', side })
     const generation = this.#generation
     try {
-      await this.#warm(warmUp)
+      await getReady(this, this.#options, warmUp)
     } catch (error) {
       if (generation === this.#generation) this.release(side)
       throw error
     }
-  }
-
-  /** As many connections as the side in use has now, which is about its peak of the last `idleTimeoutMillis`. */
-  async #warm(text: string | undefined): Promise<void> {
-    const target = this.pools[otherSide(this.side)]
-    if (target.inner.options.maxUses === 1) {
-      const message = 'maxUses is 1, so no connection can be opened before the flip; the pause will be longer'
-      this.#options.events.publish('warning', { name: this.#options.name, code: 'NO_WARM_UP', message })
-    } else await target.warm(this.inner.totalCount, text)
   }
 
   hold(lease: HoldLease): void {
@@ -113,7 +116,7 @@ export class PoolCore implements Gate, AdmissionView {
     const since = state.kind === 'held' ? state.since : performance.now()
     this.line.clock.stop()
     this.#enter({ kind: 'held', side: this.side, since, shut: false })
-    for (const client of this.pools[this.side].leased()) this.turns.mark(client)
+    for (const client of this.leased()) this.turns.mark(client)
     this.#lease.start(lease)
   }
 
@@ -128,6 +131,8 @@ export class PoolCore implements Gate, AdmissionView {
         pool,
         queue: this.line.queue,
         turns: this.turns,
+        pins: this.pins,
+        guests: this.guests,
         admit: (entry) => {
           entry.within = null
           this.line.start(entry, pool)
@@ -161,7 +166,7 @@ export class PoolCore implements Gate, AdmissionView {
   }
 
   async sweep(side: Side): Promise<void> {
-    if (side !== this.side) await this.pools[side].sweep()
+    if (side !== this.side) await Promise.all([this.pools[side].sweep(), this.guests.leave(side)])
   }
 
   backends(side: Side): readonly number[] {
@@ -178,10 +183,7 @@ export class PoolCore implements Gate, AdmissionView {
     this.turns.unmarkAll()
     this.#enter({ kind: 'ended' })
     this.line.reject(poolEnded)
-    const pools = Object.values(this.pools)
-    const isMine = (pool: SidePool): boolean => everything || !pool.handedIn
-    for (const pool of pools) if (!isMine(pool)) pool.letGo()
-    await Promise.all(pools.filter(isMine).map((pool) => pool.end()))
+    await endBoth(this.pools, everything)
   }
 
   #enter(state: CoreState): void {
@@ -191,32 +193,28 @@ export class PoolCore implements Gate, AdmissionView {
     if (isGated(state) !== gatedBefore) this.#listen(!gatedBefore)
     const { route } = this
     for (const view of this.views) view.swapRoute(route)
+    this.guests.routeChanged()
+    if (state.kind === 'direct') this.pins.rest()
     this.#options.events.publish('route', { name: this.#options.name, route: state.kind, side: this.side })
     this.line.watch()
   }
 
   // Only while gated: at rest nothing listens to every query.
   #listen(on: boolean): void {
-    const listeners = { release: this.line.pumpSoon, remove: this.line.pumpSoon, acquire: this.#acquired }
-    for (const { emitter } of Object.values(this.pools))
-      for (const [event, listener] of Object.entries(listeners))
-        emitter[on ? 'on' : 'removeListener'](event, listener)
+    const { pumpSoon } = this.line
+    listenToBoth(this.pools, { release: pumpSoon, remove: pumpSoon, acquire: this.#acquired }, on)
   }
 
   readonly #acquired = (client: InnerClient): void => {
-    if (this.#isDraining) this.turns.handedOut(client)
-  }
-
-  get #isDraining(): boolean {
-    return this.#state.kind === 'held' && !this.#state.shut
+    if (isDraining(this.#state)) this.turns.handedOut(client)
   }
 
   #goal(): LineGoal | undefined {
     const state = this.#state
-    if (state.kind !== 'armed' && state.kind !== 'releasing' && !this.#isDraining) return undefined
-    const pool = this.pools[this.side]
+    const nestedOnly = isDraining(state)
+    if (state.kind !== 'armed' && state.kind !== 'releasing' && !nestedOnly) return undefined
     const overflow = state.kind === 'releasing' && state.last?.queue === undefined
-    return { pool, nestedOnly: this.#isDraining, overflow }
+    return { pool: this.pools[this.side], nestedOnly, overflow }
   }
 
   #settle(): void {

@@ -20,7 +20,7 @@ export interface SidePoolHooks {
   failed(side: Side, error: Error, client: InnerClient): void
 }
 
-type Listener = Parameters<EventEmitter['on']>[1]
+export type Listener = Parameters<EventEmitter['on']>[1]
 
 const GOODBYE_MILLIS = 1_000
 
@@ -116,12 +116,16 @@ export class SidePool {
   /** Whatever keeps the side from being quiet: clients that are out, and idle ones with a statement under way. */
   leases(): LeaseReport[] {
     const busy = this.inner._idle.map((item) => item.client).filter((client) => isBusy(client))
-    return [...this.leased(), ...busy].map((client) => ({
+    return [...this.leased(), ...busy].map((client) => this.lease(client))
+  }
+
+  lease(client: InnerClient): LeaseReport {
+    return {
       side: this.side,
       processId: client.processID ?? undefined,
       lastStatement: client._activeQuery?.text?.slice(0, 200),
       inTransaction: isInTransaction(client),
-    }))
+    }
   }
 
   /** Opens `count` connections, runs `text` once on each, and keeps them from idling out until {@link restoreMin}. */

@@ -59,7 +59,7 @@ export class WaitingLine {
   /** A call that is not in the line yet. The error of one that expires there is pg-pool's own. */
   entry(
     callback: AcquireCallback,
-    given: Pick<Acquisition, 'perhapsNested' | 'within'>,
+    given: Pick<Acquisition, 'perhapsNested' | 'nested' | 'within' | 'clientless'>,
     timeoutMillis: number | undefined,
   ): Acquisition {
     return {
@@ -75,7 +75,7 @@ export class WaitingLine {
   }
 
   append(entry: Acquisition): void {
-    const queue = entry.within ? this.nested : this.queue
+    const queue = entry.nested ? this.nested : this.queue
     queue.append(entry)
     this.watch()
   }
@@ -89,6 +89,10 @@ export class WaitingLine {
   /** Starts one call on a pool, at once. */
   start(entry: Acquisition, pool: SidePool): void {
     entry.queue?.remove(entry)
+    if (entry.clientless) {
+      entry.resource.runInAsyncScope(entry.callback, undefined, undefined, undefined, () => {})
+      return
+    }
     this.ramp.started()
     // Without a slot pg-pool lets it wait, and would give it its whole time once more.
     const waits = entry.due !== Infinity && !pool.hasSlot
@@ -183,7 +187,9 @@ export class WaitingLine {
     const nested = this.nested.head
     const entry = nested ?? (nestedOnly ? undefined : this.queue.head)
     const regardless = overflow || (nested !== undefined && !nestedOnly)
-    if (!entry || !(regardless || pool.hasSlot)) return undefined
+    if (!entry) return undefined
+    if (entry.clientless) return { entry, pool }
+    if (!(regardless || pool.hasSlot)) return undefined
     if (nestedOnly || pool.inFlight < this.ramp.limit(pool.inFlight)) return { entry, pool }
     this.#climb ??= setTimeout(() => {
       this.#climb = undefined

@@ -1,7 +1,7 @@
 // What the tests of the routes share: two sides that say who they are, a gate that is driven by hand, and what each side holds.
 import { afterAll, afterEach } from 'vitest'
 import pg from 'pg'
-import type { Cutover } from '../../../src/cutover/create-cutover.js'
+import type { Cutover } from '../../../src/cutover/cutover.js'
 import { CutoverEvents, type EventMap } from '../../../src/events.js'
 import type { Side } from '../../../src/phase/phases.js'
 import { cutoverPool } from '../../../src/pool/cutover-pool.js'

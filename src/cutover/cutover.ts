@@ -1,0 +1,48 @@
+// What a migration offers to the service that runs it.
+import type { EventEmitter } from 'node:events'
+import type pg from 'pg'
+import type { CutoverEvent, EventMap } from '../events.js'
+import type { Phase, Side } from '../phase/phases.js'
+import type { Status } from './status.js'
+
+/** One migration in one process. Its events are those of {@link EventMap}. */
+export interface Cutover extends EventEmitter<EventMap> {
+  readonly name: string
+  /** A real `pg.Pool`: use it in place of the application's own. Calls before the phase is known wait for it. */
+  readonly pool: pg.Pool
+  /**
+   * One more `pg.Pool` over the same two databases, for a library that ends the pool it was given: `end()` of it ends it
+   * alone. The databases' connections are closed when the last one is ended, `pool` included, or by `cutover.end()`.
+   * Throws `ERR_ENDED` after that.
+   */
+  createPool(): pg.Pool
+  /**
+   * Runs `work` on one side from its beginning to its end, however many calls it makes: no change of writer comes between
+   * two of them. `work` is told the side. A pin that begins during a hold waits for its end; a change of writer waits for
+   * the pins that began before it, at most `drainTimeoutMillis`. Resolves and rejects as `work` does.
+   */
+  pin<T>(work: (side: Side) => T | PromiseLike<T>): Promise<T>
+  /** The phase that this process serves by; undefined while none is known. */
+  readonly phase: Phase | undefined
+  /**
+   * Resolves when the phase is known, at once if it is by now. Rejects with `ERR_PHASE_UNKNOWN`, after which calls of the
+   * pool are refused until a phase comes; in coordinated mode with the reason why the databases' own rows could not be
+   * read. They are read again until they can be, at least every 10 s, and then the calls are served.
+   */
+  ready(): Promise<void>
+  status(): Status
+  /**
+   * Moves to a phase and, where the writer changes, runs the cutover. Resolves when this process serves by it, with the
+   * event of the cutover if there was one. Rejects with the reason, and then everything is as it was before, but for
+   * `ERR_OPEN_PENDING` and `ERR_IN_DOUBT`, which `recover` or the next look at the rows ends. A way back that could not be
+   * made is a `warning` event with the code `ERR_REVERSE`.
+   */
+  advance(phase: Phase): Promise<CutoverEvent | undefined>
+  /** Gives the right to write back to the side it was taken from: from `live` or `rampdown` to `shadow`. */
+  rollback(): Promise<CutoverEvent | undefined>
+  /**
+   * Stops following, ends the pool and closes every connection of the migration. Pools that were handed in stay open.
+   * Nothing about the migration is changed in the databases. Idempotent.
+   */
+  end(): Promise<void>
+}

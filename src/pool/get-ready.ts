@@ -1,0 +1,31 @@
+// What a process does before a hold, while its callers go on: stops what asked to be stopped, and warms the other side.
+import { otherSide, type Side } from '../phase/phases.js'
+import type { Pins } from './pins.js'
+import type { PoolCoreOptions } from './pool-core-options.js'
+import type { SidePool } from './side-pool.js'
+
+// A pin that began at rest cannot be told from other work, and the drain would have to guess what belongs to it.
+const UNMARKED_PINS_MILLIS = 2_000
+
+interface ReadyView {
+  readonly side: Side
+  readonly pools: Readonly<Record<Side, SidePool>>
+  readonly pins: Pins
+  readonly stopFirst: ReadonlySet<() => Promise<void>>
+}
+
+export async function getReady(
+  { side, pools, pins, stopFirst }: ReadyView,
+  { name, events }: PoolCoreOptions,
+  warmUp: string | undefined,
+): Promise<void> {
+  const stopped = await Promise.allSettled([...stopFirst].map((stop) => stop()))
+  for (const outcome of stopped) if (outcome.status === 'rejected') throw outcome.reason
+  const target = pools[otherSide(side)]
+  if (target.inner.options.maxUses === 1) {
+    const message = 'maxUses is 1, so no connection can be opened before the flip; the pause will be longer'
+    events.publish('warning', { name, code: 'NO_WARM_UP', message })
+    // As many as the side in use has now, which is about its peak of the last `idleTimeoutMillis`.
+  } else await target.warm(pools[side].inner.totalCount, warmUp)
+  await pins.unmarkedOver(UNMARKED_PINS_MILLIS)
+}
