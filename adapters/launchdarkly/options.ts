@@ -1,5 +1,6 @@
 // The options of the LaunchDarkly source: type, default and check of each.
-import { CutoverError, PHASES, type Phase } from '../../src/index.js'
+import type { Phase } from '../../src/index.js'
+import { millisOption, phaseOption, readTable, type OptionTable } from '../options.js'
 import type { LaunchDarklyContext } from './client.js'
 
 export interface LaunchDarklyOptions {
@@ -25,27 +26,15 @@ export interface LaunchDarklyOptions {
   readonly samplesPerSecond?: number | undefined
 }
 
-type Settings = Readonly<{
-  context: LaunchDarklyContext | undefined
-  off: Phase
-  on: Phase
-  pollMillis: number
-  samplesPerSecond: number
-}>
-
-interface Row<T> {
-  readonly default: T
-  readonly expected: string
-  readonly accepts: (value: unknown) => boolean
+interface Settings {
+  readonly context: LaunchDarklyContext | undefined
+  readonly off: Phase
+  readonly on: Phase
+  readonly pollMillis: number
+  readonly samplesPerSecond: number
 }
 
-const phase = (fallback: Phase): Row<Phase> => ({
-  default: fallback,
-  expected: `one of ${Object.keys(PHASES).join(', ')}`,
-  accepts: (value) => typeof value === 'string' && Object.hasOwn(PHASES, value),
-})
-
-const TABLE: { readonly [K in keyof Settings]: Row<Settings[K]> } = {
+const TABLE: OptionTable<Settings> = {
   context: {
     default: undefined,
     expected: 'an object with a key that is a string and not empty',
@@ -56,13 +45,9 @@ const TABLE: { readonly [K in keyof Settings]: Row<Settings[K]> } = {
       typeof value.key === 'string' &&
       value.key !== '',
   },
-  off: phase('old'),
-  on: phase('new'),
-  pollMillis: {
-    default: 10_000,
-    expected: 'a whole number of milliseconds from 10 to 3,600,000',
-    accepts: (value) => Number.isSafeInteger(value) && Number(value) >= 10 && Number(value) <= 3_600_000,
-  },
+  off: phaseOption('old'),
+  on: phaseOption('new'),
+  pollMillis: millisOption(10_000),
   samplesPerSecond: {
     default: 1,
     expected: 'a number from 0 to 100',
@@ -71,31 +56,4 @@ const TABLE: { readonly [K in keyof Settings]: Row<Settings[K]> } = {
 }
 
 /** Throws `ERR_OPTION` at the first key that is unknown or has a value that is refused. */
-export function readOptions(options: LaunchDarklyOptions): Settings {
-  if (typeof options !== 'object' || options === null || Array.isArray(options))
-    throw new CutoverError(
-      'ERR_OPTION',
-      `launchDarkly: got ${shown(options)}; expected an object with options`,
-    )
-  const given: Readonly<Record<string, unknown>> = { ...options }
-  for (const key of Object.keys(given))
-    if (!Object.hasOwn(TABLE, key))
-      throw new CutoverError(
-        'ERR_OPTION',
-        `launchDarkly: ${key} is no option; known are ${Object.keys(TABLE).join(', ')}`,
-      )
-  const read = Object.entries<Row<unknown>>(TABLE).map(([key, row]) => {
-    const value = given[key]
-    if (value === undefined) return [key, row.default]
-    if (row.accepts(value)) return [key, value]
-    throw new CutoverError('ERR_OPTION', `launchDarkly: ${key} is ${shown(value)}; expected ${row.expected}`)
-  })
-  return Object.fromEntries(read) as Settings
-}
-
-/** Values that may hold more than a word are named by their type alone. */
-function shown(value: unknown): string {
-  if (typeof value === 'string') return `"${value.slice(0, 60)}"`
-  if (typeof value === 'number' || typeof value === 'boolean' || value === null) return String(value)
-  return Array.isArray(value) ? 'an array' : `of type ${typeof value}`
-}
+export const readOptions = (options: unknown): Settings => readTable('launchDarkly', TABLE, options)

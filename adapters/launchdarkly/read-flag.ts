@@ -1,5 +1,6 @@
 // One evaluation of the flag, and what it means: a wish, or why there is none.
 import type { Phase, SourceReport } from '../../src/index.js'
+import { wishOf } from '../options.js'
 import type { LaunchDarklyClient, LaunchDarklyContext, LaunchDarklyReason } from './client.js'
 import { inTime, PATIENCE_MILLIS } from './in-time.js'
 
@@ -46,7 +47,7 @@ export async function readFlag({ client, flagKey, context, phases, gaveUp }: Que
           ? `${flag} is off and has no off variation; choose one, or turn the flag on`
           : `${flag} gave no value (${reason.kind}); serve one of its variations`,
       )
-    return { report: { kind: 'value', value: wishOf(value, phases) }, value }
+    return { report: { kind: 'value', value: wishOf(value, phases, 'JSON without "phase"') }, value }
   } catch (error) {
     return unavailable(`${flag} could not be evaluated: ${messageOf(error)}`)
   }
@@ -62,11 +63,4 @@ function whyError(flag: string, { errorKind = 'no kind given' }: LaunchDarklyRea
   if (errorKind === 'USER_NOT_SPECIFIED')
     return `${flag} could not be evaluated: LaunchDarkly refused the context; pass another as the option "context"`
   return `${flag} could not be evaluated (${errorKind})`
-}
-
-/** What is no wish is handed on in words that the follower can quote when it refuses it. */
-function wishOf(value: unknown, phases: Question['phases']): unknown {
-  if (typeof value === 'boolean') return value ? phases.on : phases.off
-  if (typeof value !== 'object' || value === null) return value
-  return 'phase' in value ? value.phase : 'JSON without "phase"'
 }

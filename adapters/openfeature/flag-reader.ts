@@ -1,4 +1,5 @@
 // Reads one flag of an OpenFeature client, and tells what the service says from what is only the caller's own default.
+import { wishOf } from '../options.js'
 import type { OpenFeatureClient, OpenFeatureContext, OpenFeatureDetails } from './client.js'
 import type { CheckedOptions, FlagType } from './options.js'
 
@@ -33,6 +34,9 @@ const ADVICE: Readonly<Record<string, string>> = {
 
 /** Such as the SDK's provider of providers, which makes a general error of each. */
 const ADVICE_ON_TYPE = 'unless it is a string, name its type by the option `type`: not every provider tells'
+
+/** In place of what an object says without a phase, since an object says nothing in a message. */
+const NO_PHASE = 'an object without the name of a phase as "phase"'
 
 const MOST_TEXT = 200
 
@@ -84,7 +88,11 @@ export function flagReader(
       if (asked.isDefault || asked.value === null || asked.value === undefined)
         return unavailable('has no value of its own', asked)
       known = one
-      return { kind: 'value', value: wished(asked.value, off, on), reason: asked.reason }
+      return {
+        kind: 'value',
+        value: String(wishOf(asked.value, { off, on }, NO_PHASE)),
+        reason: asked.reason,
+      }
     }
     const before = known === 'unknown' ? '' : `was of type ${known} and now `
     return unavailable(`${before}is no ${types.join(' and no ')}`, {
@@ -110,13 +118,6 @@ function isMismatch(details: OpenFeatureDetails, type: FlagType): boolean {
   if (failed(details)) return details.errorCode === 'TYPE_MISMATCH'
   // Providers that do not look at the type give the value as it is.
   return details.value !== undefined && typeof details.value !== type
-}
-
-/** Always a text: what is no wish is described, since an object says nothing in a message. */
-function wished(value: unknown, off: string, on: string): string {
-  if (typeof value === 'boolean') return value ? on : off
-  const said = typeof value === 'string' ? value : property(value, 'phase')
-  return typeof said === 'string' ? said : 'an object without the name of a phase as "phase"'
 }
 
 const property = (value: unknown, key: string): unknown =>

@@ -1,5 +1,6 @@
 // What `openFeature` accepts, option by option, with defaults and checks side by side.
-import { CutoverError, PHASES, type Phase } from '../../src/index.js'
+import type { Phase } from '../../src/index.js'
+import { millisOption, phaseOption, readTable, refusal, shown, type OptionTable } from '../options.js'
 import type { OpenFeatureClient, OpenFeatureContext } from './client.js'
 
 /** The types of flags that can hold a wish. */
@@ -40,24 +41,7 @@ export interface CheckedOptions {
   readonly timeoutMillis: number
 }
 
-interface Check {
-  readonly default: unknown
-  readonly expected: string
-  readonly accepts: (value: unknown) => boolean
-}
-
-const phase = {
-  expected: `one of ${Object.keys(PHASES).join(', ')}`,
-  accepts: (value: unknown) => typeof value === 'string' && Object.hasOwn(PHASES, value),
-}
-
-const millis = {
-  expected: 'a whole number of milliseconds from 10 to 3,600,000',
-  accepts: (value: unknown) =>
-    Number.isSafeInteger(value) && Number(value) >= 10 && Number(value) <= 3_600_000,
-}
-
-const TABLE: { readonly [K in keyof CheckedOptions]: Check } = {
+const TABLE: OptionTable<CheckedOptions> = {
   context: {
     default: undefined,
     expected: 'an object, such as { targetingKey: "orders" }',
@@ -68,11 +52,13 @@ const TABLE: { readonly [K in keyof CheckedOptions]: Check } = {
     expected: '"string", "object" or "boolean"',
     accepts: (value) => value === 'string' || value === 'object' || value === 'boolean',
   },
-  off: { ...phase, default: 'old' },
-  on: { ...phase, default: 'new' },
-  pollMillis: { ...millis, default: 10_000 },
-  timeoutMillis: { ...millis, default: 5_000 },
+  off: phaseOption('old'),
+  on: phaseOption('new'),
+  pollMillis: millisOption(10_000),
+  timeoutMillis: millisOption(5_000),
 }
+
+const WHERE = 'openFeature'
 
 const METHODS = [
   'getStringDetails',
@@ -87,32 +73,11 @@ export function readOptions(client: unknown, flagKey: unknown, options: unknown)
   const missing = METHODS.find((method) => typeof Object(client)[method] !== 'function')
   if (missing !== undefined)
     throw refusal(
+      WHERE,
       `client has no ${missing}`,
       'a client of @openfeature/server-sdk, from OpenFeature.getClient()',
     )
   if (typeof flagKey !== 'string' || flagKey === '')
-    throw refusal(`flagKey is ${printed(flagKey)}`, 'the key of a flag')
-  if (typeof options !== 'object' || options === null || Array.isArray(options))
-    throw refusal(`options is ${printed(options)}`, 'an object with options')
-  for (const key of Object.keys(options))
-    if (!Object.hasOwn(TABLE, key)) throw refusal(`${key} is no option`, Object.keys(TABLE).join(', '))
-  const given = options as Readonly<Record<string, unknown>>
-  return Object.fromEntries(
-    Object.entries(TABLE).map(([key, check]) => {
-      const value = given[key]
-      if (value === undefined) return [key, check.default]
-      if (!check.accepts(value)) throw refusal(`${key} is ${printed(value)}`, check.expected)
-      return [key, value]
-    }),
-  ) as unknown as CheckedOptions
-}
-
-const refusal = (got: string, expected: string): CutoverError =>
-  new CutoverError('ERR_OPTION', `openFeature: ${got}; expected ${expected}`)
-
-/** Never what is inside an object: a context may hold what is not for a log. */
-function printed(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value.slice(0, 60))
-  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'an array' : 'an object'
-  return typeof value === 'function' ? 'a function' : String(value)
+    throw refusal(WHERE, `flagKey is ${shown(flagKey)}`, 'the key of a flag')
+  return readTable(WHERE, TABLE, options)
 }
