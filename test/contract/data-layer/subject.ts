@@ -6,6 +6,8 @@ export type Row = Readonly<Record<string, unknown>>
 
 export type Isolation = 'read committed' | 'repeatable read' | 'serializable'
 
+export type Capability = 'savepoint' | 'stream' | 'cancelAfter' | 'migrate'
+
 export interface OpenOptions {
   /** How many clients at most. */
   readonly max: number
@@ -30,6 +32,8 @@ export interface DataLayer {
    * timer of its own, which does not; `none` where nobody does.
    */
   readonly acquireTimeoutOf: 'pool' | 'library' | 'none'
+  /** What the library has no means for; the contract asserts that there is none. Unset: it has all of them. */
+  readonly lacks?: readonly Capability[] | undefined
   /** On its own pool. */
   openStock(url: string, options: OpenOptions): Promise<Session>
   /** On the facade. `urls` are for libraries that make connections of their own. */
@@ -38,7 +42,7 @@ export interface DataLayer {
     urls: { readonly old: string; readonly new: string },
     options: OpenOptions,
   ): Promise<Session>
-  /** The SQLSTATE in an error as the library throws it, or its own code that stands for one. */
+  /** The SQLSTATE that an error of the library carries, or that its own code stands for. */
   sqlState(error: unknown): string | undefined
 }
 

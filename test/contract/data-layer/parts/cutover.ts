@@ -1,0 +1,113 @@
+// A cutover in the middle of work: what is under way ends where it began, and what comes later is on the other side.
+import { describe, expect, it } from 'vitest'
+import { MAX, type Fixture } from './fixture.js'
+import { routed } from './hold.js'
+import { cancelled, RUNNING } from './cancelling.js'
+import { settled } from './settled.js'
+import { allClientsAreThere, openTransaction } from './together.js'
+
+export function cutoverContract(fixture: Fixture): void {
+  const sidesOf = async (text: string): Promise<string[]> => {
+    const found: string[] = []
+    for (const side of ['old', 'new'] as const)
+      if ((await fixture.observe(side, 'select from note where text = $1', [text])).length > 0)
+        found.push(side)
+    return found
+  }
+
+  describe('a cutover', () => {
+    it('waits for an open transaction, and later work waits for the cutover', async () => {
+      const facade = fixture.facade()
+      const { session, cutover } = facade
+      const [within, after] = [fixture.unique(), fixture.unique()]
+      const open = await openTransaction(session)
+      const flip = settled(cutover.advance('new'))
+      await routed(facade, 'held')
+      let ended = 0
+      const later = [
+        session.query('select side from marker'),
+        session.transaction(async (tx) => {
+          await tx.addNote(after)
+          return tx.query('select side from marker')
+        }),
+      ].map((call) => call.finally(() => ended++))
+      expect(await open.tx.query('select side from marker')).toEqual([{ side: 'old' }])
+      await open.tx.addNote(within)
+      expect([ended, cutover.status().route]).toEqual([0, 'held'])
+      await open.commit()
+      expect(await flip).toHaveProperty('ok')
+      expect(await Promise.all(later)).toEqual([[{ side: 'new' }], [{ side: 'new' }]])
+      expect([await sidesOf(within), await sidesOf(after)]).toEqual([['old'], ['new']])
+      await cutover.advance('old')
+    })
+
+    it('waits for work that is asked for from inside a transaction, on the side of that transaction', async () => {
+      const facade = fixture.facade()
+      const { session, cutover } = facade
+      const open = await openTransaction(session)
+      const flip = settled(cutover.advance('new'))
+      await routed(facade, 'held')
+      // Whoever has an answer of the transaction goes on at once, as any code in it does.
+      const nested = await open.tx
+        .query('select 1 as one')
+        .then(() => session.query('select side from marker'))
+      expect(nested).toEqual([{ side: 'old' }])
+      await open.commit()
+      expect(await flip).toHaveProperty('ok')
+      await cutover.advance('old')
+    })
+
+    it('moves back what was moved', async () => {
+      const { session, cutover } = fixture.facade()
+      for (const phase of ['new', 'old', 'new', 'old'] as const) {
+        await cutover.advance(phase)
+        expect(await session.query('select side from marker')).toEqual([{ side: phase }])
+      }
+      await allClientsAreThere(session, MAX)
+    })
+
+    if (!fixture.lacks('stream'))
+      it('waits for a stream, which gives its rows to the last', async () => {
+        const facade = fixture.facade()
+        const { session, cutover } = facade
+        let rows = 0
+        let flip: Promise<unknown> | undefined
+        for await (const row of session.stream?.('select side, n from marker, generate_series(1, 20000) n') ??
+          []) {
+          expect(row['side']).toBe('old')
+          if (++rows !== 1) continue
+          flip = settled(cutover.advance('new'))
+          await routed(facade, 'held')
+        }
+        expect(rows).toBe(20_000)
+        expect(await flip).toHaveProperty('ok')
+        expect(await session.query('select side from marker')).toEqual([{ side: 'new' }])
+        await cutover.advance('old')
+      })
+
+    if (!fixture.lacks('cancelAfter')) {
+      it('goes on when the statement that it waits for is given up', async () => {
+        const facade = fixture.facade()
+        const { session, cutover } = facade
+        const givenUp = cancelled(session, 100)
+        await fixture.seen('old', RUNNING)
+        const flip = settled(cutover.advance('new'))
+        await routed(facade, 'held')
+        await givenUp
+        expect(await flip).toHaveProperty('ok')
+        expect(await session.query('select side from marker')).toEqual([{ side: 'new' }])
+        await cutover.advance('old')
+      })
+
+      it('is followed by the means to give up statements on the other side', async () => {
+        const { session, cutover } = fixture.facade()
+        await cutover.advance('new')
+        const givenUp = cancelled(session, 50)
+        await fixture.seen('new', RUNNING)
+        await givenUp
+        await fixture.nothingOut()
+        await cutover.advance('old')
+      })
+    }
+  })
+}
