@@ -92,3 +92,8 @@ export function theRow(rows: readonly Row[]): Row {
   if (row === undefined) throw new Error('there is no row')
   return row
 }
+
+/** The code of an error of the database that reaches the caller as pg has made it. */
+export function pgCode(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error ? String(error.code) : undefined
+}

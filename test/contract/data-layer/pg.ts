@@ -1,6 +1,6 @@
 // pg itself, as the data layer contract knows it.
 import { inTransaction, openPool } from '../../../examples/pg.js'
-import { pgSession } from './pg-session.js'
+import { pgCode, pgSession } from './pg-session.js'
 import { stockPool } from './stock-pool.js'
 import type { DataLayer } from './subject.js'
 
@@ -32,5 +32,5 @@ export const pgLayer: DataLayer = {
       ),
     )
   },
-  sqlState: (error) => (error instanceof Error && 'code' in error ? String(error.code) : undefined),
+  sqlState: pgCode,
 }

@@ -19,8 +19,8 @@ export function killedContract(fixture: Fixture, place: Place): void {
     const [row] = await open.tx.query('select pg_backend_pid() as pid')
     await fixture.kill('old', [Number(row?.['pid'])])
     const error = await rejection(open.tx.query('select 1 as one'))
-    expect(await open.fail(error as Error)).toBe(error)
-    return error
+    // Some libraries end with the failure of their rollback.
+    return [shapeOf(error), shapeOf(await open.fail(error as Error))]
   }
 
   const works = async (): Promise<void> => {
@@ -52,8 +52,8 @@ export function killedContract(fixture: Fixture, place: Place): void {
     })
 
     it('in a transaction fails that transaction alone', async () => {
-      const error = await killedInTransaction(place.session())
-      expect(shapeOf(error)).toEqual(shapeOf(await killedInTransaction(fixture.stock())))
+      const errors = await killedInTransaction(place.session())
+      expect(errors).toEqual(await killedInTransaction(fixture.stock()))
       await works()
     })
   })
