@@ -1,8 +1,10 @@
 // The public surface of pg-cutover.
 export { createCutover } from './cutover/create-cutover.js'
 export type { Cutover } from './cutover/cutover.js'
+export type { Heard, Listener, Listening } from './cutover/listener.js'
 export type { PhaseFrom, StateFileStatus } from './cutover/mode.js'
 export type { Status } from './cutover/status.js'
+export type { Supervised, SupervisedOptions } from './cutover/supervised-part.js'
 export type { ControlOptions, CutoverOptions } from './cutover/options.js'
 export { CutoverError, ERROR_CODES, isCutoverError } from './errors.js'
 export type { CutoverErrorCode } from './errors.js'

@@ -23,8 +23,11 @@ const CONNECTION_KEYS = [
 
 /** The config of the control connection to a side: its own, or what the pool of that side connects with. */
 export function controlConfig(options: ResolvedOptions, side: Side): pg.ClientConfig {
-  const own = options.control?.connections[side]
-  if (own) return own
+  return options.control?.connections[side] ?? poolAddress(options, side)
+}
+
+/** Where, and as whom, the pool of a side connects; nothing of how its sessions are. */
+export function poolAddress(options: ResolvedOptions, side: Side): pg.ClientConfig {
   const given = options.pools[side]
   const from: pg.PoolConfig = given instanceof pg.Pool ? given.options : given
   return Object.fromEntries(

@@ -10,12 +10,15 @@ import { cutoverPool } from '../pool/cutover-pool.js'
 import { innerPool } from '../pool/pg-internals.js'
 import { PoolCore } from '../pool/pool-core.js'
 import type { PoolCoreOptions } from '../pool/pool-core-options.js'
+import type { Listener, Listening } from './listener.js'
+import { OnDemand } from './on-demand.js'
 import { readOptions, type ResolvedOptions } from './read-options.js'
 import { readSampler, sampleTraffic } from './sampling.js'
 import type { CoordinatedMode } from './coordinated-mode.js'
 import { DirectMode } from './direct-mode.js'
 import type { Mode } from './mode.js'
 import { readStatus, type Status } from './status.js'
+import type { Supervised, SupervisedOptions } from './supervised-part.js'
 
 // Then calls are refused in place of waiting, until a phase comes.
 const READY_TIMEOUT_MILLIS = 5_000
@@ -39,6 +42,7 @@ class LiveCutover extends CutoverEvents implements Cutover {
   #coordinated: CoordinatedMode | undefined
   readonly #follower: Follower
   readonly #options: ResolvedOptions
+  readonly #onDemand: OnDemand
   readonly #stopSampling: (() => void) | undefined
   readonly #started: Promise<void>
   readonly #ready: Promise<void>
@@ -66,6 +70,7 @@ class LiveCutover extends CutoverEvents implements Cutover {
     })
     this.#core = core
     this.pool = cutoverPool(this.#core)
+    this.#onDemand = new OnDemand(core, this, options)
     this.#stopSampling = sampler && sampleTraffic(core, sampler, { ...options, events: this })
     this.#started = this.#start()
     this.#follower = follow(options.source, {
@@ -103,6 +108,14 @@ class LiveCutover extends CutoverEvents implements Cutover {
 
   pin<T>(work: (side: Side) => T | PromiseLike<T>): Promise<T> {
     return this.#core.admission.pin(work)
+  }
+
+  listen(channel: string, listener: Listener): Promise<Listening> {
+    return this.#onDemand.listen(channel, listener)
+  }
+
+  supervise(part: SupervisedOptions): Promise<Supervised> {
+    return this.#onDemand.supervise(part)
   }
 
   async advance(phase: Phase): Promise<CutoverEvent | undefined> {
@@ -185,10 +198,12 @@ class LiveCutover extends CutoverEvents implements Cutover {
   async #end(): Promise<void> {
     this.#stopSampling?.()
     const followed = this.#follower.close()
+    await this.#onDemand.stopParts()
     await this.#started.catch(() => {})
     // A wish that is being done ends with the mode.
     await this.#mode?.close()
     await followed
+    await this.#onDemand.close()
     await this.#core.end(false)
     const { source, pools } = this.#options
     for (const taken of [source, pools.old, pools.new]) owned.delete(taken)

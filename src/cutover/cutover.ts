@@ -3,7 +3,9 @@ import type { EventEmitter } from 'node:events'
 import type pg from 'pg'
 import type { CutoverEvent, EventMap } from '../events.js'
 import type { Phase, Side } from '../phase/phases.js'
+import type { Listener, Listening } from './listener.js'
 import type { Status } from './status.js'
+import type { Supervised, SupervisedOptions } from './supervised-part.js'
 
 /** One migration in one process. Its events are those of {@link EventMap}. */
 export interface Cutover extends EventEmitter<EventMap> {
@@ -22,6 +24,23 @@ export interface Cutover extends EventEmitter<EventMap> {
    * the pins that began before it, at most `drainTimeoutMillis`. Resolves and rejects as `work` does.
    */
   pin<T>(work: (side: Side) => T | PromiseLike<T>): Promise<T>
+  /**
+   * Listens to a channel of Postgres on whichever side this process is, over one connection of its own for all channels,
+   * which keeps the process alive. Resolves when the server will tell of every notification from then on; an outage and an
+   * unknown phase are waited for, with a `warning` event of the code `LISTEN` for each outage. What cannot have been heard
+   * is told as a `resync`: after a lost connection, and after a move, unless this process made it itself in coordinated
+   * mode and heard the other side in time, which is the usual case and leaves no gap. Needs the server itself or a
+   * pooler in session mode. Throws `ERR_OPTION` and `ERR_ENDED`.
+   */
+  listen(channel: string, listener: Listener): Promise<Listening>
+  /**
+   * Starts a part of the service that has connections or workers of its own, stops it before this process changes the
+   * writer, and starts it again on the side where the traffic then is, whatever came of the attempt. Resolves when it has
+   * been started for the first time. A hold that the source asks for, or that a fence causes, does not stop it: what it
+   * sends through the pool waits with everybody else's. After a move that another process made it is stopped and started
+   * on the other side. `end()` stops every part before it ends the pools. Throws `ERR_OPTION` and `ERR_ENDED`.
+   */
+  supervise(part: SupervisedOptions): Promise<Supervised>
   /** The phase that this process serves by; undefined while none is known. */
   readonly phase: Phase | undefined
   /**

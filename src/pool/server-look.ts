@@ -93,7 +93,11 @@ export async function whoIs(pool: SidePool, leases: readonly LeaseReport[]): Pro
 
 export const describeLease = (lease: LeaseReport): string =>
   `"${lease.applicationName ?? ''}" backend ${lease.processId ?? 'connecting'} from ${lease.clientAddress ?? 'here'}, ` +
-  `${lease.state ?? 'state unknown'}, last statement started ${lease.lastStatementStart ?? 'never'}`
+  `${lease.state ?? 'state unknown'}, last statement started ${lease.lastStatementStart ?? 'never'}` +
+  (isListening(lease) ? ' (it holds a client for LISTEN: use cutover.listen, which moves)' : '')
+
+const isListening = ({ state, lastStatement = '' }: LeaseReport): boolean =>
+  state === 'idle' && /^\s*listen\s/i.test(lastStatement)
 
 async function backendsAtWork(client: InnerClient, pool: SidePool, millis: number): Promise<number[]> {
   const values = [pool.backends.all(), pool.backends.abandoned()]
