@@ -49,7 +49,7 @@ class CutoverPool extends BasePool implements CoreView {
   }
 
   /**
-   * Ends this view and, with the last one, both inner pools, handed-in ones too. What waits is failed with pg-pool's
+   * Ends this view and, with the last one, both inner pools, handed-in ones too. Then what waits is failed with pg-pool's
    * text; clients that are out are waited for.
    */
   end(callback?: (error?: Error) => void): Promise<void> | undefined {
@@ -133,6 +133,8 @@ class CutoverPool extends BasePool implements CoreView {
     this.route = new ClosedRoute(ENDED)
     this.#core.views.delete(this)
     if (this.#core.views.size === 0) await this.#core.end(true)
+    // The inner pools go on, and this view has no more to do with them.
+    else for (const event of this.#forwarders.keys()) this.#stopForwarding(event)
     this.#ended = true
   }
 
@@ -147,7 +149,7 @@ class CutoverPool extends BasePool implements CoreView {
   }
 
   #forward(event: string): void {
-    if (!FORWARDED.includes(event) || this.#forwarders.has(event)) return
+    if (this.#ended || !FORWARDED.includes(event) || this.#forwarders.has(event)) return
     // Handing out clients to warm a pool up is nobody's business; that they were opened is (`connect` may set them up).
     const quietly = event === 'acquire' || event === 'release'
     const removers = Object.values(this.#core.pools).map((pool) => {
@@ -160,7 +162,10 @@ class CutoverPool extends BasePool implements CoreView {
   }
 
   #unforward(event: string): void {
-    if (this.listenerCount(event) > 0) return
+    if (this.listenerCount(event) === 0) this.#stopForwarding(event)
+  }
+
+  #stopForwarding(event: string): void {
     for (const remove of this.#forwarders.get(event) ?? []) remove()
     this.#forwarders.delete(event)
   }

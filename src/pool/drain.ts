@@ -37,11 +37,12 @@ export async function drainPool(view: DrainView, deadlineMillis: number): Promis
   const guests = view.guests.atWork(pool.side)
   const leases = await whoIs(pool, [...pool.leases(), ...guests.map((client) => pool.lease(client))])
   const pins = view.pins.count(pool.side)
+  const named = leases.slice(0, 5).map(describeLease)
+  if (pins > 0) named.push(`${pins} pinned operations were not over`)
   throw new CutoverError(
     'ERR_DRAIN_TIMEOUT',
     `${leases.length} clients of this process were still at work on the ${pool.side} side after ` +
-      `${deadlineMillis} ms: ${leases.slice(0, 5).map(describeLease).join('; ')}` +
-      (pins > 0 ? `; ${pins} pinned operations were not over` : ''),
+      `${deadlineMillis} ms: ${named.join('; ')}`,
     { details: pins > 0 ? { leases, pins } : { leases } },
   )
 }
@@ -60,6 +61,7 @@ function waitUntilQuiet(view: DrainView, deadlineMillis: number): Promise<DrainO
       clearInterval(timer)
       pool.inner.removeListener('release', soon)
       pool.inner.removeListener('remove', soon)
+      stopListening()
       resolve(outcome)
     }
     const check = (): boolean => {
@@ -78,6 +80,7 @@ function waitUntilQuiet(view: DrainView, deadlineMillis: number): Promise<DrainO
     }, CHECK_MILLIS)
     pool.inner.on('release', soon)
     pool.inner.on('remove', soon)
+    const stopListening = view.pins.onEnd(soon)
     check()
   })
 }
@@ -102,9 +105,9 @@ function looksStuck({ pool, queue, turns, pins, guests }: DrainView): boolean {
 
 /** Not every `connect` is admitted: each opens a further lease with nested calls of its own, and so on for ever. */
 function admitOldest(view: DrainView, batch: number): number {
-  for (let admitted = 0; admitted < batch && view.pool.hasSlot; admitted++) {
+  for (let admitted = 0; admitted < batch; admitted++) {
     const entry = view.queue.oldestPerhapsNested()
-    if (!entry) break
+    if (!entry || !(entry.clientless || view.pool.hasSlot)) break
     view.admit(entry)
   }
   return Math.min(batch * 2, 64)

@@ -1,5 +1,6 @@
 // What a process does before a hold, while its callers go on: stops what asked to be stopped, and warms the other side.
 import { otherSide, type Side } from '../phase/phases.js'
+import type { CoreState } from './core-state.js'
 import type { Pins } from './pins.js'
 import type { PoolCoreOptions } from './pool-core-options.js'
 import type { SidePool } from './side-pool.js'
@@ -8,6 +9,7 @@ import type { SidePool } from './side-pool.js'
 const UNMARKED_PINS_MILLIS = 2_000
 
 interface ReadyView {
+  readonly state: CoreState
   readonly side: Side
   readonly pools: Readonly<Record<Side, SidePool>>
   readonly pins: Pins
@@ -15,10 +17,11 @@ interface ReadyView {
 }
 
 export async function getReady(
-  { side, pools, pins, stopFirst }: ReadyView,
+  view: ReadyView,
   { name, events }: PoolCoreOptions,
   warmUp: string | undefined,
 ): Promise<void> {
+  const { side, pools, pins, stopFirst } = view
   const stopped = await Promise.allSettled([...stopFirst].map((stop) => stop()))
   for (const outcome of stopped) if (outcome.status === 'rejected') throw outcome.reason
   const target = pools[otherSide(side)]
@@ -27,5 +30,6 @@ export async function getReady(
     events.publish('warning', { name, code: 'NO_WARM_UP', message })
     // As many as the side in use has now, which is about its peak of the last `idleTimeoutMillis`.
   } else await target.warm(pools[side].inner.totalCount, warmUp)
-  await pins.unmarkedOver(UNMARKED_PINS_MILLIS)
+  // While held they wait themselves, and it is the drain that lets them end.
+  if (view.state.kind !== 'held') await pins.unmarkedOver(side, UNMARKED_PINS_MILLIS)
 }

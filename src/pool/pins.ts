@@ -1,6 +1,7 @@
 // Operations that must see one side from their beginning to their end, however many calls they make.
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Side } from '../phase/phases.js'
+import type { PoolCoreOptions } from './pool-core-options.js'
 
 interface Pin {
   readonly side: Side
@@ -15,7 +16,7 @@ export class Pins {
   #changedAt = 0
   /** The storage is to go with the last pin that needs it. */
   #resting = false
-  readonly #waiting = new Set<() => void>()
+  readonly #looking = new Set<() => void>()
 
   /**
    * Runs `work` and counts it until what it gives is settled. A storage costs every promise of the process from its first
@@ -34,7 +35,7 @@ export class Pins {
       pin.over = true
       this.#open.delete(pin)
       this.#changedAt = performance.now()
-      for (const look of this.#waiting) look()
+      for (const look of this.#looking) look()
       if (this.#resting) this.rest()
     }
   }
@@ -51,27 +52,45 @@ export class Pins {
     return count
   }
 
+  /** Whether one is open whose calls cannot be told from others. */
+  someUnmarked(side: Side): boolean {
+    for (const pin of this.#open) if (pin.side === side && !pin.marked) return true
+    return false
+  }
+
   /** When one last began or ended. */
   get changedAt(): number {
     return this.#changedAt
   }
 
-  /** Resolves when every pin that is not marked is over, and after `millis` at the latest. */
-  async unmarkedOver(millis: number): Promise<void> {
-    const some = (): boolean => [...this.#open].some((pin) => !pin.marked)
-    if (!some()) return
+  /** Calls `look` whenever one has ended, until the function that it gives is called. */
+  onEnd(look: () => void): () => void {
+    this.#looking.add(look)
+    return () => this.#looking.delete(look)
+  }
+
+  /** Resolves when every pin of a side that is not marked is over, and after `millis` at the latest. */
+  async unmarkedOver(side: Side, millis: number): Promise<void> {
+    if (!this.someUnmarked(side)) return
     await new Promise<void>((resolve) => {
       const finish = (): void => {
         clearTimeout(timer)
-        this.#waiting.delete(look)
+        stop()
         resolve()
       }
-      const look = (): void => {
-        if (!some()) finish()
-      }
+      const stop = this.onEnd(() => {
+        if (!this.someUnmarked(side)) finish()
+      })
       const timer = setTimeout(finish, millis)
-      this.#waiting.add(look)
     })
+  }
+
+  /** Says which side is being left, whoever is still open there: only a move that asked nobody comes to that. */
+  leave(side: Side, { name, events }: Pick<PoolCoreOptions, 'name' | 'events'>): void {
+    const count = this.count(side)
+    if (count === 0) return
+    const message = `${count} pinned operations were not over when the ${side} side had to be left; what they ask from now on is asked on the other one`
+    events.publish('warning', { name, code: 'PINS_LEFT', message })
   }
 
   /** Makes promises as cheap again as they were, as soon as nothing needs the storage any more. */

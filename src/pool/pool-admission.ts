@@ -67,14 +67,17 @@ export class PoolAdmission implements Admission, RerunAdmission {
   }
 
   #entry(callback: AcquireCallback, kind: 'query' | 'connect', clientless = false): Acquisition {
-    const { state, line, turns, pins } = this.#view
+    const { state, side, line, turns, pins } = this.#view
     const draining = isDraining(state)
-    const isPinned = draining && pins.current() === this.#view.side
+    const shut = state.kind === 'held' && state.shut
+    // In front while merely armed as well: what waits for a free slot when the hold comes must not wait for its end.
+    const isPinned = !shut && pins.current() === side
     // Asked for in the turn of a client that is still out: whoever has that client may wait for this call.
     const lease = draining && !isPinned ? turns.current(this.#view.leased()) : undefined
     const within = typeof lease === 'object' ? lease : isPinned ? null : undefined
     const given = {
-      perhapsNested: kind === 'query' || state.kind !== 'held' || lease === 'perhaps',
+      perhapsNested:
+        kind === 'query' || state.kind !== 'held' || lease === 'perhaps' || pins.someUnmarked(side),
       nested: isPinned || typeof lease === 'object',
       within,
       clientless,

@@ -9,6 +9,7 @@ import type { Route } from './route.js'
 /** A view of the core that callers hold: the facade itself. */
 export interface CoreView {
   swapRoute(route: Route): void
+  listenerCount(event: 'error'): number
   emitPoolError(error: Error, client: InnerClient): void
 }
 

@@ -7,6 +7,7 @@ import { drainPool, holdOver } from './drain.js'
 import type { FenceMessage } from './fence-error.js'
 import { getReady } from './get-ready.js'
 import { Guests } from './guests.js'
+import { idleFailed } from './idle-failed.js'
 import type { Gate, HoldLease, ReleaseReport } from './gate.js'
 import { LeaseTimer } from './lease-timer.js'
 import { NestedTurns } from './nested-turns.js'
@@ -156,6 +157,7 @@ export class PoolCore implements Gate, AdmissionView {
     const report = reportOf(state, this.line.length, this.line.queue.head)
     if (state.kind === 'ended' || (state.kind === 'direct' && state.side === side)) return report
     this.#lease.stop()
+    if (side !== this.side) this.pins.leave(this.side, this.#options)
     this.turns.unmarkAll()
     this.line.clock.start()
     this.pools[side].keep()
@@ -194,7 +196,7 @@ export class PoolCore implements Gate, AdmissionView {
     const { route } = this
     for (const view of this.views) view.swapRoute(route)
     this.guests.routeChanged()
-    if (state.kind === 'direct') this.pins.rest()
+    if (!isGated(state)) this.pins.rest()
     this.#options.events.publish('route', { name: this.#options.name, route: state.kind, side: this.side })
     this.line.watch()
   }
@@ -239,7 +241,7 @@ export class PoolCore implements Gate, AdmissionView {
   }
 
   #failed(side: Side, error: Error, client: InnerClient): void {
-    if (side === this.side) for (const view of this.views) view.emitPoolError(error, client)
+    if (side === this.side) idleFailed(this.views, error, client)
     else this.#options.events.publish('sideError', { name: this.#options.name, side, error })
   }
 }
