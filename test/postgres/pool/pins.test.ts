@@ -363,9 +363,10 @@ describe('a pin that is asked for', () => {
   })
 
   it('behind a full pool waits no longer than `connectionTimeoutMillis`', async () => {
-    const { core, pool } = drive({ max: 1, connectionTimeoutMillis: 20 })
+    const { core, pool, inner } = drive({ max: 1 })
     await core.arm()
     const client = await pool.connect()
+    inner.old.options.connectionTimeoutMillis = 20
     const waiting = [reasonOf(sideOf(pool)), reasonOf(core.admission.pin((side) => side))]
     const message = 'timeout exceeded when trying to connect'
     expect(await Promise.all(waiting)).toMatchObject([{ message }, { message }])
