@@ -1,20 +1,28 @@
 // Shutdown: what the library opened is closed, and what others use lives on.
 import { describe, expect, it } from 'vitest'
-import { APPLICATION, type Fixture, type Place } from './fixture.js'
+import type { Session } from '../subject.js'
+import type { Fixture, Place } from './fixture.js'
 import { rejection, settled } from './settled.js'
 
 export function closingContract(fixture: Fixture, place: Place): void {
-  const backends = (): Promise<number> =>
-    fixture
-      .observe('old', `select pid from pg_stat_activity where ${APPLICATION}`)
-      .then((rows) => rows.length)
+  /** What `open` gives once it is in use, and the backends that there are since. */
+  async function inUse<T>(open: () => Promise<T>, session: (opened: T) => Session) {
+    const before = new Set(await fixture.backends())
+    const opened = await open()
+    await session(opened).query('select 1 as one')
+    const made = (await fixture.backends()).filter((pid) => !before.has(pid))
+    expect(made).not.toEqual([])
+    return [opened, made] as const
+  }
 
   describe('a library that is closed', () => {
-    it('takes no more calls', async () => {
+    it(fixture.layer.reopens ? 'opens again for the next call' : 'takes no more calls', async () => {
       const session = await place.open({ max: 2 })
       await session.query('select 1 as one')
       await session.close()
-      await rejection(session.query('select 1 as one'))
+      const next = session.query('select 1 as one')
+      if (fixture.layer.reopens) expect(await next).toEqual([{ one: 1 }])
+      else await rejection(next)
     })
 
     it('may be closed again with the same outcome as on its own pool', async () => {
@@ -29,19 +37,20 @@ export function closingContract(fixture: Fixture, place: Place): void {
 
     if (place.kind === 'stock')
       it('leaves no backend', async () => {
-        const before = await backends()
-        const session = await place.open({ max: 2 })
-        await session.query('select 1 as one')
-        expect(await backends()).toBeGreaterThan(before)
+        const [session, made] = await inUse(
+          () => place.open({ max: 2 }),
+          (opened) => opened,
+        )
         await session.close()
-        await expect.poll(backends).toBe(before)
+        await fixture.gone('old', made)
       })
     else
       it('leaves the migration and its other views as they are', async () => {
-        const before = await backends()
-        const { session, cutover } = await fixture.openFacade({ max: 2 })
+        const [{ session, cutover }, made] = await inUse(
+          () => fixture.openFacade({ max: 2 }),
+          (opened) => opened.session,
+        )
         const other = cutover.createPool()
-        await session.query('select 1 as one')
         await session.close()
         for (const pool of [other, cutover.pool])
           expect((await pool.query('select side from marker')).rows).toEqual([{ side: 'old' }])
@@ -49,7 +58,7 @@ export function closingContract(fixture: Fixture, place: Place): void {
         expect((await other.query('select side from marker')).rows).toEqual([{ side: 'new' }])
         expect(cutover.status().inFlight).toEqual({ old: 0, new: 0 })
         await cutover.end()
-        await expect.poll(backends).toBe(before)
+        await fixture.gone('old', made)
       })
   })
 }

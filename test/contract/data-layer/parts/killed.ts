@@ -1,6 +1,6 @@
 // A backend is killed while idle, in a query, in a transaction: the library's own error, and the next call works.
 import { describe, expect, it } from 'vitest'
-import { APPLICATION, MAX, type Fixture, type Place } from './fixture.js'
+import { MAX, type Fixture, type Place } from './fixture.js'
 import { rejection, shapeOf } from './settled.js'
 import { allClientsAreThere, openTransaction } from './together.js'
 import { RUNNING } from './cancelling.js'
@@ -33,15 +33,9 @@ export function killedContract(fixture: Fixture, place: Place): void {
     it('while idle is replaced', async () => {
       await allClientsAreThere(place.session(), MAX)
       await fixture.nothingOut()
-      const rows = await fixture.observe<{ pid: number }>(
-        'old',
-        `select pid from pg_stat_activity where ${APPLICATION}`,
-      )
-      expect(rows.length).toBeGreaterThanOrEqual(MAX)
-      await fixture.kill(
-        'old',
-        rows.map(({ pid }) => pid),
-      )
+      const backends = await fixture.backends()
+      expect(backends.length).toBeGreaterThanOrEqual(MAX)
+      await fixture.kill('old', backends)
       await works()
     })
 
