@@ -34,6 +34,8 @@ export interface DataLayer {
   readonly acquireTimeoutOf: 'pool' | 'library' | 'none'
   /** What the library has no means for; the contract asserts that there is none. Unset: it has all of them. */
   readonly lacks?: readonly Capability[] | undefined
+  /** Set where a call after `close` opens the library again, as its makers mean it to. */
+  readonly reopens?: true | undefined
   /** On its own pool. */
   openStock(url: string, options: OpenOptions): Promise<Session>
   /** On the facade. `urls` are for libraries that make connections of their own. */

@@ -5,7 +5,6 @@ import { pinned, prismaAdapter } from '../../../adapters/prisma.js'
 import { openPrisma } from '../../../examples/prisma.js'
 import { PrismaClient } from '../../../examples/prisma/generated/client.js'
 import type { Cutover } from '../../../src/index.js'
-import { seededRandom } from '../../fleet/seeded-random.js'
 import { eventWhere, turn } from './fixture.js'
 import { prismaSides } from './prisma-fixture.js'
 
