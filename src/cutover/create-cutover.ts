@@ -106,6 +106,10 @@ class LiveCutover extends CutoverEvents implements Cutover {
     return cutoverPool(this.#core)
   }
 
+  get Client(): typeof pg.Client {
+    return this.#core.Client
+  }
+
   pin<T>(work: (side: Side) => T | PromiseLike<T>): Promise<T> {
     return this.#core.admission.pin(work)
   }

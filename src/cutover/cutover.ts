@@ -19,6 +19,16 @@ export interface Cutover extends EventEmitter<EventMap> {
    */
   createPool(): pg.Pool
   /**
+   * A `pg.Client` for libraries that make clients of their own, such as `new pg.Pool({ Client: cutover.Client })`. Each is
+   * a real connection to the side in use and goes to the other side after a change of writer, between two transactions,
+   * with the settings, LISTEN and PREPARE of its session. Where it connects to, as whom and with which encryption is said
+   * by the options `old` and `new`; an address that the library gives is not looked at, the rest of its config counts.
+   * While held, statements outside a transaction wait, `connect()` does not. What cannot be taken along (temporary
+   * tables, advisory locks, cursors WITH HOLD) ends the client with `ERR_SESSION` as if its server had gone away.
+   * `cutover.end()` leaves these connections to the library that made them; their statements fail from then on.
+   */
+  readonly Client: typeof pg.Client
+  /**
    * Runs `work` on one side from its beginning to its end, however many calls it makes: no change of writer comes between
    * two of them. `work` is told the side. A pin that begins during a hold waits for its end; a change of writer waits for
    * the pins that began before it, at most `drainTimeoutMillis`. Resolves and rejects as `work` does.

@@ -51,38 +51,61 @@ export class PoolAdmission implements Admission, RerunAdmission {
 
   /** Waits as a query does, and takes a word on the side in place of a client. */
   pin<T>(work: (side: Side) => T | PromiseLike<T>): Promise<T> {
-    const { state, line, pins } = this.#view
+    const { state, pins } = this.#view
     if (state.kind === 'direct') return pins.run(state.side, false, work)
     return new Promise((resolve, reject) => {
-      const begin: AcquireCallback = (error) => {
+      this.enter((error) => {
         // Counted in the very turn in which it was let through.
         if (error) reject(error)
         else resolve(pins.run(this.#view.side, true, work))
-      }
-      const entry = this.#entry(begin, 'query', true)
-      if (!isGated(state)) this.#passBy(entry)
-      else if (entry.nested || (line.isMoving && line.length === 0)) line.start(entry, this.#pool)
-      else line.append(entry)
+      })
     })
   }
 
-  #entry(callback: AcquireCallback, kind: 'query' | 'connect', clientless = false): Acquisition {
-    const { state, side, line, turns, pins } = this.#view
-    const draining = isDraining(state)
-    const shut = state.kind === 'held' && state.shut
-    // In front while merely armed as well: what waits for a free slot when the hold comes must not wait for its end.
-    const isPinned = !shut && pins.current() === side
-    // Asked for in the turn of a client that is still out: whoever has that client may wait for this call.
-    const lease = draining && !isPinned ? turns.current(this.#view.leased()) : undefined
-    const within = typeof lease === 'object' ? lease : isPinned ? null : undefined
+  /**
+   * Waits as a query does and takes no client: `begin` is called when the call may go on, with an error where it never
+   * may. What is asked in the turn of `own` itself is not nested in it.
+   */
+  enter(begin: AcquireCallback, own?: InnerClient): Acquisition {
+    const { state, line } = this.#view
+    const entry = this.#entry(begin, 'query', own ?? null)
+    if (!isGated(state)) this.#passBy(entry)
+    else if (entry.nested || (line.isMoving && line.length === 0)) line.start(entry, this.#pool)
+    else line.append(entry)
+    return entry
+  }
+
+  /** The lease that a call made now belongs to, null where it is a pin; undefined while not draining, or if it is none. */
+  outer(own?: InnerClient): InnerClient | null | undefined {
+    return this.#descent(own).within
+  }
+
+  #entry(callback: AcquireCallback, kind: 'query' | 'connect', clientless?: InnerClient | null): Acquisition {
+    const { state, side, line, pins } = this.#view
+    const { within, lease } = this.#descent(clientless ?? undefined)
     const given = {
       perhapsNested:
         kind === 'query' || state.kind !== 'held' || lease === 'perhaps' || pins.someUnmarked(side),
-      nested: isPinned || typeof lease === 'object',
+      nested: within !== undefined,
       within,
-      clientless,
+      clientless: clientless !== undefined,
     }
-    return line.entry(callback, given, this.#pool.inner.options.connectionTimeoutMillis)
+    const waitMillis = this.#pool.inner.options.connectionTimeoutMillis
+    return line.entry(callback, given, waitMillis)
+  }
+
+  /** Asked for in the turn of a client that is still out: whoever has that client may wait for this call. */
+  #descent(own: InnerClient | undefined): {
+    readonly lease: InnerClient | 'perhaps' | undefined
+    readonly within: InnerClient | null | undefined
+  } {
+    const { state, turns, pins, side } = this.#view
+    const shut = state.kind === 'held' && state.shut
+    // In front while merely armed as well: what waits for a free slot when the hold comes must not wait for its end.
+    if (!shut && pins.current() === side) return { lease: undefined, within: null }
+    if (!isDraining(state)) return { lease: undefined, within: undefined }
+    const lease = turns.current(this.#view.leased().filter((client) => client !== own))
+    return { lease, within: typeof lease === 'object' ? lease : undefined }
   }
 
   acquireAgain(first: Acquisition, callback: AcquireCallback): void {

@@ -32,6 +32,7 @@ export class SidePool {
   /** Set while clients are taken for our own ends: their acquire and release are nobody's business. */
   muted = false
   readonly backends = new OwnBackends()
+  readonly #hooks: SidePoolHooks
   readonly #usualMin: number
   readonly #listening = new Set<() => void>()
   readonly #watching = new Map<InnerClient, () => void>()
@@ -41,8 +42,9 @@ export class SidePool {
     this.side = side
     this.inner = inner
     this.handedIn = handedIn
+    this.#hooks = hooks
     this.#usualMin = inner.options.min
-    const watch = (client: InnerClient): void => this.#watch(client, hooks)
+    const watch = (client: InnerClient): void => this.watch(client)
     const failed = (error: Error, client: InnerClient): void => hooks.failed(side, error, client)
     // One that is connecting will be told of.
     for (const client of inner._clients) if (client._connected !== false) watch(client)
@@ -216,13 +218,19 @@ export class SidePool {
     })
   }
 
-  // Once a connection, never once a query.
-  #watch(client: InnerClient, hooks: SidePoolHooks): void {
+  /** The connected client that has this backend, if one is known. */
+  clientOf(processId: number): InnerClient | undefined {
+    for (const client of this.#watching.keys()) if (client.processID === processId) return client
+    return undefined
+  }
+
+  /** Knows of a connected client from here to its end. Once a connection, never once a query. */
+  watch(client: InnerClient): void {
     // A leased client that dies without a listener would end the process.
     const lost = (): void => {}
     const refused = (message: unknown): void => {
       const fence = readFence(message)
-      if (fence) hooks.fenced(this.side, fence)
+      if (fence) this.#hooks.fenced(this.side, fence)
     }
     const ended = (): void => {
       this.#watching.delete(client)

@@ -1,0 +1,122 @@
+// `cutover.Client`: a pg.Client for libraries that make their own, whose connection follows the migration.
+import type { EventEmitter } from 'node:events'
+import pg from 'pg'
+import { givenConfig, type GivenConfig } from './client-config.js'
+import { requestCancel, sideOfBackend } from './cancel.js'
+import { ClientLane, type LaneFace, type Queryable } from './client-lane.js'
+import type { PoolCore } from './pool-core.js'
+import type { PoolCoreOptions } from './pool-core-options.js'
+
+// pg's types make fields of what must be accessors here, so the class is written against its events alone.
+const BaseClient = pg.Client as unknown as new (
+  config: unknown,
+) => EventEmitter & { readonly _types: unknown }
+
+/** What pg keeps for a connection, and pools and libraries read. */
+const OF_THE_CONNECTION = [
+  'connection',
+  'connectionParameters',
+  'host',
+  'port',
+  'user',
+  'database',
+  'ssl',
+  'sslNegotiation',
+  'pipeline',
+  'binary',
+  'processID',
+  'secretKey',
+  'readyForQuery',
+  'hasExecuted',
+  '_queryable',
+  '_ending',
+  '_ended',
+  '_connecting',
+  '_connected',
+  '_connectionError',
+  '_activeQuery',
+  '_queryQueue',
+  '_sentQueryQueue',
+  '_txStatus',
+] as const
+
+// pg's own constructor makes a socket unless it is given a connection, and reads some of what it has just set.
+const NOTHING = {}
+
+type Observed = Pick<PoolCoreOptions, 'name' | 'events'>
+type Callback = (error?: Error | null, client?: unknown) => void
+
+class CutoverClient extends BaseClient implements LaneFace {
+  // A plain property: the resting path reads it and calls through, and nothing else.
+  now: Queryable
+  readonly lane: ClientLane
+  readonly #core: PoolCore
+  readonly #promise: PromiseConstructor
+
+  constructor(core: PoolCore, observed: Observed, given: GivenConfig) {
+    super({ types: given.types, Promise: given.Promise, connection: NOTHING })
+    this.#core = core
+    this.#promise = given.Promise ?? Promise
+    this.lane = new ClientLane(core, observed, given, this, this._types)
+    this.now = this.lane
+    this.on('newListener', (event: string) => this.lane.forward(event))
+  }
+
+  query(config?: unknown, values?: unknown, callback?: unknown): unknown {
+    return this.now.query(config, values, callback)
+  }
+
+  connect(callback?: Callback): Promise<this> | undefined {
+    if (callback) {
+      this.lane.connect((error) => (error ? callback(error) : callback(null, this)))
+      return undefined
+    }
+    return new this.#promise((resolve, reject) => {
+      this.lane.connect((error) => (error ? reject(error) : resolve(this)))
+    })
+  }
+
+  end(callback?: () => void): unknown {
+    return this.lane.end(callback)
+  }
+
+  ref(): void {
+    this.lane.reference(true)
+  }
+
+  unref(): void {
+    this.lane.reference(false)
+  }
+
+  /** Of a client that need not be connected: gives up a statement of another one, on the server where it runs. */
+  cancel(target: unknown, query: unknown): void {
+    if (target instanceof CutoverClient) {
+      const { lane } = target
+      if (!lane.withdraw(query)) requestCancel(this.#core, lane.side, lane.inner, query)
+      return
+    }
+    const { processID } = target as { processID?: number | null }
+    requestCancel(this.#core, sideOfBackend(this.#core, processID ?? 0), target, query)
+  }
+}
+
+for (const name of OF_THE_CONNECTION)
+  Object.defineProperty(CutoverClient.prototype, name, {
+    configurable: true,
+    get(this: Partial<CutoverClient>): unknown {
+      return this.lane ? Reflect.get(this.lane.inner, name) : NOTHING
+    },
+    set(this: Partial<CutoverClient>, value: unknown) {
+      if (this.lane) Reflect.set(this.lane.inner, name, value)
+    },
+  })
+
+/** The class for the libraries of one migration. */
+export function clientClass(core: PoolCore, observed: Observed): typeof pg.Client {
+  class Client extends CutoverClient {
+    constructor(config?: string | pg.ClientConfig) {
+      super(core, observed, givenConfig(config))
+    }
+  }
+  return Client as unknown as typeof pg.Client
+}

@@ -1,0 +1,32 @@
+// Remembers which parameters with a dot in their names a session was given: no list of the server's has them.
+import type { SessionClient } from './session-client.js'
+
+const SET = /\bset\s+(?:session\s+)?("?[\w$]+"?(?:\."?[\w$]+"?)+)\s*(?:=|\s+to\b)/gi
+const SET_CONFIG = /\bset_config\s*\(\s*(?:'([^']+)'|\$(\d+))/gi
+
+interface Ended {
+  /** The command's tag. */
+  readonly text?: string
+}
+
+export class NamedParameters {
+  readonly names = new Set<string>()
+
+  watch(client: SessionClient): void {
+    client.connection.on('commandComplete', ({ text: tag }: Ended) => {
+      // The two that set a parameter, of which the second is one row in most cases.
+      if (tag !== 'SET' && tag !== 'SELECT 1') return
+      const active: { text?: string; values?: readonly unknown[] } | null | undefined = client._activeQuery
+      const text = active?.text
+      if (typeof text !== 'string') return
+      if (tag === 'SET') for (const [, name = ''] of text.matchAll(SET)) this.#note(name)
+      else if (text.includes('set_config'))
+        for (const [, name, at] of text.matchAll(SET_CONFIG))
+          this.#note(name ?? active?.values?.[Number(at) - 1])
+    })
+  }
+
+  #note(name: unknown): void {
+    if (typeof name === 'string' && name.includes('.')) this.names.add(name.replaceAll('"', ''))
+  }
+}
