@@ -12,6 +12,10 @@ type Benchmark = (flags: Flags) => Promise<Readonly<Record<string, unknown>>>
 
 // Each is loaded only when it is asked for: what a benchmark needs must not weigh on another.
 const BENCHMARKS = {
+  clients: {
+    answers: 'what does a query through each library take on the facade, against its stock pool?',
+    run: async ({ quick }) => (await import('./clients.js')).clients(quick),
+  },
   facade: {
     answers: 'what does the facade at rest add to a query? (--stub: over a pool that does nothing)',
     run: async ({ stub, quick }) =>

@@ -10,13 +10,27 @@ export interface Paired {
   readonly medianB: number
 }
 
-type Slice = () => number | Promise<number>
+type Slice<Cost> = () => Cost | Promise<Cost>
 
 /** Each slice gives its own cost. The first tenth of the quads warms up and is thrown away. */
-export async function paired(quads: number, a: Slice, b: Slice): Promise<Paired> {
-  const differences: number[] = []
-  const costsA: number[] = []
-  const costsB: number[] = []
+export async function paired(quads: number, a: Slice<number>, b: Slice<number>): Promise<Paired> {
+  const slice =
+    (cost: Slice<number>): Slice<{ only: number }> =>
+    async () => ({ only: await cost() })
+  return (await pairedBy(['only'], quads, slice(a), slice(b))).only
+}
+
+/** The same for slices of which more than one cost is taken. */
+export async function pairedBy<K extends string>(
+  kinds: readonly K[],
+  quads: number,
+  a: Slice<Readonly<Record<K, number>>>,
+  b: Slice<Readonly<Record<K, number>>>,
+): Promise<Record<K, Paired>> {
+  const taken: {
+    readonly ofA: Readonly<Record<K, number>>[]
+    readonly ofB: Readonly<Record<K, number>>[]
+  }[] = []
   const warmUp = Math.ceil(quads / 10)
   for (let quad = -warmUp; quad < quads; quad++) {
     // Exchanged every other time: whoever comes first must not be the same one always.
@@ -26,10 +40,18 @@ export async function paired(quads: number, a: Slice, b: Slice): Promise<Paired>
     outer.push(await first())
     if (quad < 0) continue
     const [ofA, ofB] = first === a ? [outer, inner] : [inner, outer]
-    costsA.push(mean(ofA))
-    costsB.push(mean(ofB))
-    differences.push(mean(ofB) - mean(ofA))
+    taken.push({ ofA, ofB })
   }
+  const summed = kinds.map((kind) => {
+    const costs = (of: 'ofA' | 'ofB'): number[] =>
+      taken.map((quad) => mean(quad[of].map((slice) => slice[kind])))
+    return [kind, summary(costs('ofA'), costs('ofB'))]
+  })
+  return Object.fromEntries(summed) as Record<K, Paired>
+}
+
+function summary(costsA: readonly number[], costsB: readonly number[]): Paired {
+  const differences = costsB.map((cost, quad) => cost - (costsA[quad] ?? Number.NaN))
   return {
     difference: quantile(differences, 0.5),
     low: quantile(differences, 0.25),

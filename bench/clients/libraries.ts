@@ -1,0 +1,113 @@
+// The libraries that are measured: each on its stock pool, and on the facade through the example that services copy.
+import { PrismaPg } from '@prisma/adapter-pg'
+import { readReplicas } from '@prisma/extension-read-replicas'
+import { eq } from 'drizzle-orm'
+import { drizzle } from 'drizzle-orm/node-postgres'
+import { integer, pgTable, text } from 'drizzle-orm/pg-core'
+import knex, { type Knex } from 'knex'
+import { Kysely, PostgresDialect } from 'kysely'
+import pg from 'pg'
+import { prismaAdapter } from '../../adapters/prisma.js'
+import { openDrizzle } from '../../examples/drizzle.js'
+import { openKnex } from '../../examples/knex.js'
+import { openKysely } from '../../examples/kysely.js'
+import { openPool } from '../../examples/pg.js'
+import { openPrisma } from '../../examples/prisma.js'
+import { PrismaClient } from '../../examples/prisma/generated/client.js'
+import type { Cutover } from '../../src/index.js'
+import { MAX, type Contender } from './contender.js'
+
+/** What is put against a library on its own pool, `url` being where that leads. */
+export interface Library {
+  readonly name: string
+  stock(url: string): Promise<Contender>
+  other(cutover: Cutover, url: string): Promise<Contender>
+}
+
+interface Database {
+  note: { id: number; text: string }
+}
+
+const noteTable = pgTable('note', { id: integer().primaryKey(), text: text().notNull() })
+
+const ofPool = (pool: pg.Pool): Contender => ({
+  ask: (id) => pool.query('select id, text from note where id = $1', [id]),
+  close: () => pool.end(),
+})
+
+const ofKnex = (db: Knex): Contender => ({
+  ask: (id) => db<Database['note']>('note').select('id', 'text').where({ id }),
+  close: () => db.destroy(),
+})
+
+const ofDrizzle = (db: ReturnType<typeof openDrizzle>): Contender => ({
+  ask: (id) => db.select().from(noteTable).where(eq(noteTable.id, id)),
+  close: () => db.$client.end(),
+})
+
+const ofKysely = (db: Kysely<Database>): Contender => ({
+  ask: (id) => db.selectFrom('note').select(['id', 'text']).where('id', '=', id).execute(),
+  close: () => db.destroy(),
+})
+
+const ofPrisma = async (
+  client: Pick<PrismaClient, 'note' | '$connect' | '$disconnect'>,
+): Promise<Contender> => {
+  await client.$connect()
+  return {
+    ask: (id) => client.note.findUnique({ where: { id } }),
+    close: () => client.$disconnect(),
+  }
+}
+
+const poolTo = (url: string): pg.Pool => new pg.Pool({ connectionString: url, max: MAX })
+
+const prismaTo = (url: string): PrismaClient =>
+  new PrismaClient({ adapter: new PrismaPg({ connectionString: url, max: MAX }) })
+
+const stockPrisma = (url: string): Promise<Contender> => ofPrisma(prismaTo(url))
+
+export const LIBRARIES: readonly Library[] = [
+  {
+    name: 'pg',
+    stock: (url) => Promise.resolve(ofPool(poolTo(url))),
+    other: (cutover) => Promise.resolve(ofPool(openPool(cutover))),
+  },
+  {
+    name: 'Knex',
+    stock: (url) =>
+      Promise.resolve(ofKnex(knex({ client: 'pg', connection: url, pool: { min: 0, max: MAX } }))),
+    other: (cutover) => Promise.resolve(ofKnex(openKnex(cutover))),
+  },
+  {
+    name: 'Drizzle',
+    stock: (url) => Promise.resolve(ofDrizzle(drizzle({ client: poolTo(url) }))),
+    other: (cutover) => Promise.resolve(ofDrizzle(openDrizzle(cutover))),
+  },
+  {
+    name: 'Kysely',
+    stock: (url) =>
+      Promise.resolve(
+        ofKysely(new Kysely<Database>({ dialect: new PostgresDialect({ pool: poolTo(url) }) })),
+      ),
+    other: (cutover) => Promise.resolve(ofKysely(openKysely<Database>(cutover))),
+  },
+  {
+    name: 'Prisma',
+    stock: stockPrisma,
+    other: (cutover) => ofPrisma(new PrismaClient({ adapter: prismaAdapter(PrismaPg, cutover) })),
+  },
+  {
+    name: 'Prisma, pinned',
+    stock: stockPrisma,
+    other: async (cutover) => ofPrisma((await openPrisma(cutover)) as unknown as PrismaClient),
+  },
+  {
+    name: 'Prisma with read-replicas, no facade',
+    stock: stockPrisma,
+    other: (_, url) =>
+      ofPrisma(
+        prismaTo(url).$extends(readReplicas({ replicas: [prismaTo(url)] })) as unknown as PrismaClient,
+      ),
+  },
+]
