@@ -4,8 +4,8 @@ import pg from 'pg'
 import { givenConfig, type GivenConfig } from './client-config.js'
 import { requestCancel, sideOfBackend } from './cancel.js'
 import { ClientLane, type LaneFace, type Queryable } from './client-lane.js'
+import type { ClientHome } from './client-session.js'
 import type { PoolCore } from './pool-core.js'
-import type { PoolCoreOptions } from './pool-core-options.js'
 
 // pg's types make fields of what must be accessors here, so the class is written against its events alone.
 const BaseClient = pg.Client as unknown as new (
@@ -43,7 +43,6 @@ const OF_THE_CONNECTION = [
 // pg's own constructor makes a socket unless it is given a connection, and reads some of what it has just set.
 const NOTHING = {}
 
-type Observed = Pick<PoolCoreOptions, 'name' | 'events'>
 type Callback = (error?: Error | null, client?: unknown) => void
 
 class CutoverClient extends BaseClient implements LaneFace {
@@ -53,13 +52,13 @@ class CutoverClient extends BaseClient implements LaneFace {
   readonly #core: PoolCore
   readonly #promise: PromiseConstructor
 
-  constructor(core: PoolCore, observed: Observed, given: GivenConfig) {
+  constructor(home: ClientHome, given: GivenConfig) {
     super({ types: given.types, Promise: given.Promise, connection: NOTHING })
-    this.#core = core
+    this.#core = home.core
     this.#promise = given.Promise ?? Promise
-    this.lane = new ClientLane(core, observed, given, this, this._types)
+    this.lane = new ClientLane(home, given, this, this._types)
     this.now = this.lane
-    this.on('newListener', (event: string) => this.lane.forward(event))
+    this.on('newListener', (event: string) => this.lane.session.forward(event))
   }
 
   query(config?: unknown, values?: unknown, callback?: unknown): unknown {
@@ -81,18 +80,18 @@ class CutoverClient extends BaseClient implements LaneFace {
   }
 
   ref(): void {
-    this.lane.reference(true)
+    this.lane.session.reference(true)
   }
 
   unref(): void {
-    this.lane.reference(false)
+    this.lane.session.reference(false)
   }
 
   /** Of a client that need not be connected: gives up a statement of another one, on the server where it runs. */
   cancel(target: unknown, query: unknown): void {
     if (target instanceof CutoverClient) {
       const { lane } = target
-      if (!lane.withdraw(query)) requestCancel(this.#core, lane.side, lane.inner, query)
+      if (!lane.withdraw(query)) requestCancel(this.#core, lane.side, lane.client, query)
       return
     }
     const { processID } = target as { processID?: number | null }
@@ -104,18 +103,19 @@ for (const name of OF_THE_CONNECTION)
   Object.defineProperty(CutoverClient.prototype, name, {
     configurable: true,
     get(this: Partial<CutoverClient>): unknown {
-      return this.lane ? Reflect.get(this.lane.inner, name) : NOTHING
+      return this.lane ? Reflect.get(this.lane.client, name) : NOTHING
     },
     set(this: Partial<CutoverClient>, value: unknown) {
-      if (this.lane) Reflect.set(this.lane.inner, name, value)
+      if (this.lane) Reflect.set(this.lane.client, name, value)
     },
   })
 
 /** The class for the libraries of one migration. */
-export function clientClass(core: PoolCore, observed: Observed): typeof pg.Client {
+export function clientClass(core: PoolCore, observed: ClientHome['observed']): typeof pg.Client {
+  const home = { core, observed }
   class Client extends CutoverClient {
     constructor(config?: string | pg.ClientConfig) {
-      super(core, observed, givenConfig(config))
+      super(home, givenConfig(config))
     }
   }
   return Client as unknown as typeof pg.Client
