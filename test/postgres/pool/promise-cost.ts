@@ -40,7 +40,7 @@ await cutover.advance('new')
 await told
 const after = await promiseNanos()
 
-// The storage is in use when the migration is ended: nothing comes to rest any more.
+// The storage is in use when the pool is ended: nothing comes to rest any more.
 const armed = new Promise<void>((resolve, reject) => {
   cutover.on('route', ({ route }) => {
     if (route === 'armed') cutover.pin(() => Promise.resolve()).then(resolve, reject)
@@ -48,6 +48,7 @@ const armed = new Promise<void>((resolve, reject) => {
 })
 const given = cutover.advance('old').catch(() => {})
 await armed
-await Promise.all([cutover.end(), given])
+await cutover.pool.end()
 const ended = await promiseNanos()
+await Promise.all([cutover.end(), given])
 console.log(JSON.stringify({ before, atRest, during, after, ended }))
