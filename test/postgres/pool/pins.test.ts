@@ -1,5 +1,6 @@
 // Pins: however the route changes meanwhile, the calls of one operation are answered by one side.
 import { AsyncResource } from 'node:async_hooks'
+import { once } from 'node:events'
 import type pg from 'pg'
 import { describe, expect, it } from 'vitest'
 import { createCutover, memorySource, type Side } from '../../../src/index.js'
@@ -9,7 +10,6 @@ import {
   flip,
   lease,
   reasonOf,
-  routeOf,
   sideOf,
   sides,
   stateOf,
@@ -170,11 +170,15 @@ describe.each(['direct', 'armed'])('a pin that begins in the route %s', (route) 
 describe('before a hold', () => {
   it('pins that began at rest are waited for, and their calls are let through', async () => {
     const driven = drive()
-    const { core } = driven
+    const { core, inner } = driven
     const pin = openPin(driven)
     await pin.begun
+    const warmed = once(inner.new, 'release')
     const armed = core.arm()
-    await routeOf(driven, 'armed')
+    await warmed
+    await turn()
+    expect(await stateOf(armed)).toBe('pending')
+    expect(core.state.kind).toBe('armed')
     pin.go()
     expect(await pin.ended).toEqual(allOf('old'))
     await armed
