@@ -1,5 +1,4 @@
 // Prisma over the facade: its own driver adapter, on a pool that it must not mistake for a configuration.
-import type pg from 'pg'
 import { CutoverError, type Cutover } from '../src/index.js'
 import { checkCutover, refusal, shown } from './options.js'
 import { copiesOfPg } from './prisma/copies-of-pg.js'

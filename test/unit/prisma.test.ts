@@ -1,4 +1,5 @@
 // What the Prisma adapter takes and refuses, and that a second copy of pg is found out before anything is connected.
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { once } from 'node:events'
 import { cpSync, mkdirSync, realpathSync, rmSync, symlinkSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
@@ -162,6 +163,47 @@ describe('prismaAdapter', () => {
   })
 })
 
+describe('pinned', () => {
+  const surroundings = new AsyncLocalStorage<string>()
+  const stub = () => {
+    const pin = vi.fn(async (work: () => Promise<unknown>) => await surroundings.run('the pin', work))
+    return { pin, extension: pinned({ createPool: () => undefined, pin } as unknown as Cutover) }
+  }
+
+  it('sends an operation inside its pin, although Prisma sends nothing before somebody waits for it', async () => {
+    const sentIn: unknown[] = []
+    class Recording extends PrismaPg {
+      override async connect() {
+        const adapter = await super.connect()
+        adapter.queryRaw = () => {
+          sentIn.push(surroundings.getStore())
+          return Promise.resolve({ columnNames: ['id', 'text'], columnTypes: [], rows: [] })
+        }
+        return adapter
+      }
+    }
+    const { pin, extension } = stub()
+    const client = new PrismaClient({ adapter: new Recording(nowhere) })
+    const pinnedClient = client.$extends(extension)
+    expect(await pinnedClient.note.findMany()).toEqual([])
+    expect(sentIn).toEqual(['the pin'])
+    // One statement by nature.
+    await pinnedClient.$queryRaw`select 1`
+    expect(sentIn).toEqual(['the pin', undefined])
+    expect(pin).toHaveBeenCalledTimes(1)
+    await pinnedClient.$disconnect()
+  })
+
+  it.each(['itx', 'batch'])('makes no pin in a transaction: %s', async (kind) => {
+    const { pin, extension } = stub()
+    const query = vi.fn(() => Promise.resolve('result'))
+    const operation = { args: { where: {} }, query, __internalParams: { transaction: { kind } } }
+    expect(await extension.query.$allModels.$allOperations(operation)).toBe('result')
+    expect(query.mock.calls).toEqual([[{ where: {} }]])
+    expect(pin).not.toHaveBeenCalled()
+  })
+})
+
 describe('a second copy of pg', () => {
   const folder = temporaryFolder('pg-cutover-two-pgs-', undefined)
   const modules = join(folder, 'node_modules')
@@ -223,13 +265,25 @@ describe('a second copy of pg', () => {
     await server.close()
   })
 
-  it('is named as far as it can be found', async () => {
+  it('is named as far as it can be found, and both pools that were made are ended', async () => {
     const cutover = await migrate()
+    const views = vi.spyOn(cutover, 'createPool')
+    const foreigners: pg.Pool[] = []
+    class Watched extends (await foreign()) {
+      override async connect() {
+        const adapter = await super.connect()
+        foreigners.push(adapter.underlyingDriver())
+        return adapter
+      }
+    }
     const there = vi.spyOn(process, 'cwd').mockReturnValue(dirname(folder))
-    const found = await prismaAdapter(await foreign(), cutover)
-      .connect()
-      .catch((error: unknown) => error)
+    await expect(prismaAdapter(Watched, cutover).connect()).rejects.toMatchObject({
+      code: 'ERR_OPTION',
+      message: expect.stringContaining('pg-cutover uses'),
+    })
     there.mockRestore()
-    expect(found).toMatchObject({ code: 'ERR_OPTION', message: expect.stringContaining('pg-cutover uses') })
+    const made = views.mock.results.map(({ value }) => value as pg.Pool)
+    expect([made, foreigners].map((pools) => pools.map(({ ended }) => ended))).toEqual([[true], [true]])
+    expect(cutover.pool.ended).toBe(false)
   })
 })

@@ -80,7 +80,7 @@ it('64 callers notice nothing of flips there and back', async () => {
       while (acknowledged.length < before + CALLERS && !stopping.signal.aborted) await turn()
     }
   }
-  const stop = (): void => void stopping.abort()
+  const stop = (): void => stopping.abort()
   const ended = await Promise.allSettled([
     flips().finally(stop),
     ...Array.from({ length: CALLERS }, (_, number) => caller(number).finally(stop)),
