@@ -42,7 +42,7 @@ export function leavePath(connection: KnexConnection): void {
 // Whoever takes the connection next may be no Knex, and would silently work on another schema's tables. To undo the path
 // after each lease would cost Knex two round trips a query; so its first statement is preceded by the undoing.
 function guard(connection: KnexConnection, held: Held): void {
-  const query = Reflect.get(connection, 'query') as KnexConnection['query']
+  const { query } = connection as { readonly query: Function }
   connection.query = function (this: KnexConnection, ...args) {
     if (!held.byKnex && held.path !== undefined) {
       held.path = undefined
