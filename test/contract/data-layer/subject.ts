@@ -6,7 +6,8 @@ export type Row = Readonly<Record<string, unknown>>
 
 export type Isolation = 'read committed' | 'repeatable read' | 'serializable'
 
-export type Capability = 'savepoint' | 'stream' | 'cancelAfter' | 'migrate'
+/** `killedAtWork`: the library itself goes on after the backend of a statement or a transaction was killed. */
+export type Capability = 'savepoint' | 'stream' | 'cancelAfter' | 'migrate' | 'killedAtWork'
 
 export interface OpenOptions {
   /** How many clients at most. */
@@ -36,6 +37,11 @@ export interface DataLayer {
   readonly lacks?: readonly Capability[] | undefined
   /** Set where a call after `close` opens the library again, as its makers mean it to. */
   readonly reopens?: true | undefined
+  /**
+   * Set where the facade knows of its work by pins alone, and cannot see whether that is at work: a call that comes during
+   * a hold may begin on the side being left as long as that is not drained.
+   */
+  readonly pins?: true | undefined
   /** On its own pool. */
   openStock(url: string, options: OpenOptions): Promise<Session>
   /** On the facade. `urls` are for libraries that make connections of their own. */

@@ -39,6 +39,17 @@ export function killedContract(fixture: Fixture, place: Place): void {
       await works()
     })
 
+    if (fixture.lacks('killedAtWork')) {
+      if (place.kind === 'stock')
+        it('in a query costs the library a client for good', async () => {
+          const session = await place.open({ max: 2 })
+          expect(fixture.layer.sqlState(await killedInQuery(session))).toMatch(/^(57P01|CONNECTION_CLOSED)$/)
+          // Should it hold one day, the library has what it lacked.
+          await expect(allClientsAreThere(session, 2, 500)).rejects.toThrow('only 1 of 2')
+        })
+      return
+    }
+
     it('in a query fails that query alone', async () => {
       const error = await killedInQuery(place.session())
       expect(shapeOf(error)).toEqual(shapeOf(await killedInQuery(fixture.stock())))

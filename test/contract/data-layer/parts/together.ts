@@ -56,10 +56,14 @@ export async function openTransaction(session: Session): Promise<OpenTransaction
 }
 
 /** Resolves when so many transactions were open at once: none of the library's clients is lost. */
-export async function allClientsAreThere(session: Session, count: number): Promise<void> {
+export async function allClientsAreThere(
+  session: Session,
+  count: number,
+  patienceMillis = 5_000,
+): Promise<void> {
   const all = signal()
   let open = 0
-  const late = setTimeout(all.give, 5_000)
+  const late = setTimeout(all.give, patienceMillis)
   const ended = await Promise.allSettled(
     Array.from({ length: count }, () =>
       session.transaction(async (tx) => {
