@@ -46,7 +46,10 @@ export function prismaAdapter<Adapter extends ConnectedAdapter, Options>(
   checkCutover(WHERE, cutover)
   checkOptions(options)
   // The pool that Prisma knows by its own types of pg.
-  const Factory = PrismaPg as unknown as new (pool: pg.Pool, options: object) => PrismaAdapterFactory<Adapter>
+  const Factory = PrismaPg as unknown as new (
+    pool: Cutover['pool'],
+    options: object,
+  ) => PrismaAdapterFactory<Adapter>
 
   return {
     provider: 'postgres',
