@@ -6,7 +6,6 @@ import { MAX, NOTES, type Contender } from './clients/contender.js'
 import { LIBRARIES, type Library } from './clients/libraries.js'
 import { pairedBy, type Paired } from './paired.js'
 
-const CALLERS = [1, 64] as const
 const KINDS = ['micros', 'cpuMicros'] as const
 type Cost = Readonly<Record<(typeof KINDS)[number], number>>
 
@@ -44,9 +43,11 @@ export async function measureClients(
   })
   try {
     await cutover.ready()
-    print(`${sizes.quads} quads A B B A, ${MAX} connections each; time a query against the stock pool = 1
-(middle half), the stock pool against itself, and the same of the CPU time of this process alone`)
-    const figures: Record<string, Awaited<ReturnType<typeof measure>>> = {}
+    print(`${sizes.quads} quads A B B A, ${MAX} connections each; time of a query on the stock pool = 1 (middle half)
+
+| | 1 caller | 64 callers | CPU time, 64 callers | stock pool against itself | on the stock pool |
+|---|---|---|---|---|---|`)
+    const figures: Record<string, Measured> = {}
     for (const library of LIBRARIES) {
       const open = [
         await library.stock(urls.old),
@@ -54,7 +55,9 @@ export async function measureClients(
         await library.other(cutover, urls.old),
       ] as const
       try {
-        figures[library.name] = await measure(library, open, sizes, print)
+        const measured = await measure(open, sizes)
+        figures[library.name] = measured
+        print(row(library, measured))
       } finally {
         for (const contender of open) await contender.close()
       }
@@ -77,18 +80,16 @@ async function prepare(url: string): Promise<void> {
   }
 }
 
+/** With one caller and with many. */
 async function measure(
-  { name }: Library,
   [stock, again, other]: readonly [Contender, Contender, Contender],
   { quads, alone, together }: Sizes,
-  print: (line: string) => void,
 ) {
-  const measured: Record<string, object> = {}
-  for (const callers of CALLERS) {
-    const slice = (contender: Contender) => () => ask(contender, callers, callers === 1 ? alone : together)
+  const against = async (callers: number, queries: number) => {
+    const slice = (contender: Contender) => () => ask(contender, callers, queries)
     const same = await pairedBy(KINDS, quads, slice(stock), slice(again))
     const added = await pairedBy(KINDS, quads, slice(stock), slice(other))
-    const figures = {
+    return {
       ratio: ratioOf(added.micros),
       middleHalf: middleHalf(added.micros),
       sameRatio: ratioOf(same.micros),
@@ -98,12 +99,22 @@ async function measure(
       stockMicros: rounded(added.micros.medianA, 10),
       stockCpuMicros: rounded(added.cpuMicros.medianA, 10),
     }
-    print(
-      `  ${`${name}, ${callers} ${callers === 1 ? 'caller' : 'callers'}`.padEnd(50)}${figures.ratio} (${figures.middleHalf.join(' to ')}), itself ${figures.sameRatio}; CPU ${figures.cpuRatio} (${figures.cpuMiddleHalf.join(' to ')}), itself ${figures.cpuSameRatio}; stock ${figures.stockMicros} µs, CPU ${figures.stockCpuMicros} µs`,
-    )
-    measured[`callers${callers}`] = figures
   }
-  return measured
+  return { callers1: await against(1, alone), callers64: await against(64, together) }
+}
+
+type Measured = Awaited<ReturnType<typeof measure>>
+
+function row({ name }: Library, { callers1, callers64 }: Measured): string {
+  const cells = [
+    name,
+    `${callers1.ratio} (${callers1.middleHalf.join(' to ')})`,
+    `${callers64.ratio} (${callers64.middleHalf.join(' to ')})`,
+    `${callers64.cpuRatio} (${callers64.cpuMiddleHalf.join(' to ')})`,
+    `${callers1.sameRatio}; ${callers64.sameRatio}; CPU ${callers64.cpuSameRatio}`,
+    `${callers1.stockMicros} µs; ${callers64.stockMicros} µs; CPU ${callers64.stockCpuMicros} µs`,
+  ]
+  return `| ${cells.join(' | ')} |`
 }
 
 /** Microseconds a query: until all have answered, and of CPU of this process, which is without the server's share. */
