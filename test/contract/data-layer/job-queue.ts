@@ -88,15 +88,15 @@ async function moveThereAndBack(subject: QueueSubject, cutover: Cutover): Promis
   const waiting = (): number => [...jobs.values()].filter(({ runs }) => runs.length === 0).length
   const done = (): number => jobs.size - waiting()
 
-  let adding = true
+  const enough = new AbortController()
   let budget = A_STATE
-  const mayAdd = (): boolean => !adding || budget-- > 0
+  const mayAdd = (): boolean => enough.signal.aborted || budget-- > 0
   cutover.on('route', () => {
     budget = A_STATE
     turned()
   })
   const caller = async (id: number): Promise<void> => {
-    for (let n = 0; adding; n++) {
+    for (let n = 0; !enough.signal.aborted; n++) {
       await until(mayAdd)
       const key = `${id}-${n}`
       const job: Job = { addedAt: performance.now(), runs: [] }
@@ -120,15 +120,15 @@ async function moveThereAndBack(subject: QueueSubject, cutover: Cutover): Promis
     moves.push({ from, to, pauseMillis: event?.pauseMillis ?? Number.NaN })
   }
   const after = async (more: number): Promise<void> => {
-    const enough = done() + more
-    await until(() => done() >= enough)
+    const count = done() + more
+    await until(() => done() >= count)
   }
   await after(A_STATE / 2)
   await move(() => cutover.advance('live'))
   await after(A_STATE / 2)
   await move(() => cutover.rollback())
   await after(A_STATE / 2)
-  adding = false
+  enough.abort()
   turned()
   await Promise.all(callers)
   await until(() => waiting() === 0)
