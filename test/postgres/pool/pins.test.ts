@@ -14,10 +14,11 @@ import {
   sides,
   stateOf,
   turn,
+  WRITE,
   type Driven,
 } from './fixture.js'
 
-const { drive, observe, until, urls } = await sides()
+const { drive, fence, keys, observe, until, urls } = await sides()
 
 const LOCK = 'select pg_advisory_lock(7)'
 
@@ -165,6 +166,23 @@ describe.each(['direct', 'armed'])('a pin that begins in the route %s', (route) 
     await atRest(driven)
     expect([core.pins.count('old'), core.pins.current()]).toEqual([0, undefined])
   })
+})
+
+it('a pin whose write meets the fence of somebody else goes on where the write is run again, and that is told', async () => {
+  const driven = drive({}, { onFence: () => lease(60_000, () => Promise.resolve('new')) })
+  const { core, pool, events } = driven
+  await core.arm()
+  await fence('old', 1)
+  const warned = eventWhere(events, 'warning', ({ code }) => code === 'PINS_LEFT')
+  const seen = await core.admission.pin(async () => [
+    await sideOf(pool),
+    (await pool.query<{ side: Side }>(WRITE, ['once'])).rows[0]?.side,
+  ])
+  await warned
+  expect(seen).toEqual(['old', 'new'])
+  expect([await keys('old'), await keys('new')]).toEqual([[], ['once']])
+  await atRest(driven)
+  expect(core.pins.current()).toBeUndefined()
 })
 
 describe('before a hold', () => {
