@@ -107,7 +107,7 @@ class LiveCutover extends CutoverEvents implements Cutover {
   }
 
   get Client(): typeof pg.Client {
-    return this.#core.Client
+    return this.#core.clients.Client
   }
 
   pin<T>(work: (side: Side) => T | PromiseLike<T>): Promise<T> {

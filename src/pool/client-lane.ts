@@ -1,13 +1,14 @@
 // The way of one client's statements while they may not simply go out: they wait, go to the other side first, or pass.
 import type { EventEmitter } from 'node:events'
 import type { Side } from '../phase/phases.js'
+import { backendToCancel, queryAside, sideOfBackend } from './cancel.js'
 import type { GivenConfig } from './client-config.js'
 import { ClientSession, type ClientHome } from './client-session.js'
 import { isDraining } from './core-state.js'
 import type { Guest } from './guests.js'
 import { failStatement, holdStatement, type HeldStatement } from './held-statement.js'
-import type { Acquisition } from './hold-queue.js'
 import { isBusy, isInTransaction } from './pg-internals.js'
+import { PlaceInLine } from './place-in-line.js'
 import type { PoolCore } from './pool-core.js'
 import type { SessionClient } from './session-client.js'
 
@@ -30,8 +31,7 @@ export class ClientLane implements Guest, Queryable {
   readonly #promise: PromiseConstructor
   #stage: 'new' | 'connecting' | 'open' | 'over' = 'new'
   readonly #waiting: HeldStatement[] = []
-  /** Where this client waits in the line of all. */
-  #entry: Acquisition | undefined
+  readonly #place: PlaceInLine
   /** The line has let it through, for as long as the hold is the same. */
   #admitted = false
   #moved: Promise<void> = Promise.resolve()
@@ -39,6 +39,7 @@ export class ClientLane implements Guest, Queryable {
 
   constructor(home: ClientHome, given: GivenConfig, face: LaneFace, types: unknown) {
     this.#core = home.core
+    this.#place = new PlaceInLine(home.core)
     this.#face = face
     this.#promise = given.Promise ?? Promise
     this.session = new ClientSession(home, given, face, types, () =>
@@ -68,7 +69,7 @@ export class ClientLane implements Guest, Queryable {
     this.#stage = 'connecting'
     const { kind } = this.#core.state
     if (kind !== 'unknown' && kind !== 'refusing' && kind !== 'ended') return this.#connect(done)
-    this.#askLine((error) => {
+    this.#place.take(this.client, (error) => {
       if (error) this.#over(error)
       if (error) done(error)
       else this.#connect(done)
@@ -76,13 +77,24 @@ export class ClientLane implements Guest, Queryable {
   }
 
   query(config: unknown, values?: unknown, callback?: unknown): unknown {
+    // It may be what the drain is waiting for.
+    const processId = this.#stage === 'open' ? backendToCancel(config, values) : undefined
+    if (processId !== undefined) return this.cancel(processId, config, values, callback)
     if (config === null || config === undefined || this.#stage === 'over' || this.#passes())
       return this.client.query(config, values, callback)
     const held = holdStatement(config, values, callback, this.#promise)
     this.#waiting.push(held)
-    if (this.#entry && this.#core.admission.outer(this.client) !== undefined) this.#leaveLine()
+    if (this.#place.isTaken && this.#core.admission.outer(this.client) !== undefined) this.#place.leave()
     this.#advance()
     return held.result
+  }
+
+  /** Runs a request to cancel on the server that has this backend, whatever else waits. */
+  cancel(processId: number, config: unknown, values: unknown, callback: unknown): unknown {
+    const side = sideOfBackend(this.#core, processId)
+    const isThere = this.#stage === 'open' && this.side === side && !this.session.moving
+    if (isThere || this.#stage === 'over') return this.client.query(config, values, callback)
+    return queryAside(this.#core.pools[side], config, values, callback)
   }
 
   /** Takes a statement back that has not been sent. */
@@ -128,7 +140,7 @@ export class ClientLane implements Guest, Queryable {
   #over(error: Error): void {
     this.#stage = 'over'
     this.#core.guests.remove(this)
-    this.#leaveLine()
+    this.#place.leave()
     this.#fail(error)
   }
 
@@ -157,7 +169,7 @@ export class ClientLane implements Guest, Queryable {
 
   /** Whether what waits may go on now, on the side in use. */
   get #mayStart(): boolean {
-    if (this.#entry !== undefined) return false
+    if (this.#place.isTaken) return false
     return this.#isServed || (this.#admitted && isDraining(this.#core.state))
   }
 
@@ -177,7 +189,7 @@ export class ClientLane implements Guest, Queryable {
       turns.mark(this.client)
       turns.within(this.client, admission.outer(this.client) ?? null)
     }
-    this.#leaveLine()
+    this.#place.leave()
     for (const { statement } of this.#waiting.splice(0)) this.client.query(statement)
     this.#setFace()
   }
@@ -185,29 +197,12 @@ export class ClientLane implements Guest, Queryable {
   #waitInLine(): void {
     // BEGIN may be under way, and what follows it belongs to it.
     this.#watchReady()
-    if (this.#entry) return
-    this.#askLine((error) => {
+    if (this.#place.isTaken) return
+    this.#place.take(this.client, (error) => {
       if (error) return this.#fail(error)
       this.#admitted = true
       this.#advance()
     })
-  }
-
-  #askLine(answered: Done): void {
-    let over = false
-    const entry = this.#core.admission.enter((error) => {
-      over = true
-      this.#entry = undefined
-      answered(error)
-    }, this.client)
-    if (!over) this.#entry = entry
-  }
-
-  #leaveLine(): void {
-    if (this.#entry === undefined) return
-    this.#entry.queue?.remove(this.#entry)
-    this.#entry = undefined
-    this.#core.line.watch()
   }
 
   #watchReady(): void {

@@ -78,6 +78,8 @@ export class ClientSession {
       this.#connected(fresh)
       left.end(() => {})
       if (channels.length > 0) this.#warn(missed(channels))
+      // What a listener asks on it comes before the statements that wait, such as the OIDs of the types in their answers.
+      this.#face.emit('moved', fresh)
       this.moving = false
       return undefined
     } catch (error) {

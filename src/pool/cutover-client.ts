@@ -2,7 +2,7 @@
 import type { EventEmitter } from 'node:events'
 import pg from 'pg'
 import { givenConfig, type GivenConfig } from './client-config.js'
-import { requestCancel, sideOfBackend } from './cancel.js'
+import { backendToCancel, requestCancel, sideOfBackend } from './cancel.js'
 import { ClientLane, type LaneFace, type Queryable } from './client-lane.js'
 import type { ClientHome } from './client-session.js'
 import type { PoolCore } from './pool-core.js'
@@ -91,11 +91,12 @@ class CutoverClient extends BaseClient implements LaneFace {
   cancel(target: unknown, query: unknown): void {
     if (target instanceof CutoverClient) {
       const { lane } = target
-      if (!lane.withdraw(query)) requestCancel(this.#core, lane.side, lane.client, query)
+      if (!lane.withdraw(query)) requestCancel(this.#core.pools[lane.side], lane.client, query)
       return
     }
     const { processID } = target as { processID?: number | null }
-    requestCancel(this.#core, sideOfBackend(this.#core, processID ?? 0), target, query)
+    const side = sideOfBackend(this.#core, processID ?? 0)
+    requestCancel(this.#core.pools[side], target, query)
   }
 }
 
@@ -110,13 +111,30 @@ for (const name of OF_THE_CONNECTION)
     },
   })
 
-/** The class for the libraries of one migration. */
-export function clientClass(core: PoolCore, observed: ClientHome['observed']): typeof pg.Client {
+export interface ClientClasses {
+  /** For libraries that make their own clients. */
+  readonly Client: typeof pg.Client
+  /**
+   * In the place of `pool.Client`, with which data layers make one more client to cancel the statement of another: it
+   * reads every text, and sends a request to cancel to the server that has the backend.
+   */
+  readonly PoolClient: typeof pg.Client
+}
+
+/** The classes of one migration. */
+export function clientClasses(core: PoolCore, observed: ClientHome['observed']): ClientClasses {
   const home = { core, observed }
   class Client extends CutoverClient {
     constructor(config?: string | pg.ClientConfig) {
       super(home, givenConfig(config))
     }
   }
-  return Client as unknown as typeof pg.Client
+  class PoolClient extends Client {
+    override query(config?: unknown, values?: unknown, callback?: unknown): unknown {
+      const processId = backendToCancel(config, values)
+      if (processId === undefined) return super.query(config, values, callback)
+      return this.lane.cancel(processId, config, values, callback)
+    }
+  }
+  return { Client, PoolClient } as unknown as ClientClasses
 }

@@ -96,8 +96,9 @@ class CutoverPool extends BasePool implements CoreView {
   }
   set options(_: unknown) {}
 
+  /** For one more client beside the pool, as data layers make it to cancel a statement: it finds the right server. */
   get Client(): unknown {
-    return this.#core.inner.Client
+    return #core in this ? this.#core.clients.PoolClient : undefined
   }
   set Client(_: unknown) {}
 

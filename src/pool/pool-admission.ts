@@ -1,5 +1,6 @@
 // Decides for each call of a gated route whether it starts at once, waits, or fails.
 import type { Side } from '../phase/phases.js'
+import { backendToCancel, sideOfBackend } from './cancel.js'
 import { isDraining, isGated, type CoreState } from './core-state.js'
 import { phaseUnknown, poolEnded } from './refusals.js'
 import { readFence } from './fence-error.js'
@@ -114,8 +115,11 @@ export class PoolAdmission implements Admission, RerunAdmission {
     else this.#passBy(entry)
   }
 
-  rerunnable(text: unknown, values: unknown): QueryPool | undefined {
-    const { rerun } = this.#view
+  unusual(text: unknown, values: unknown): QueryPool | undefined {
+    const { rerun, state } = this.#view
+    // It may be what the drain is waiting for. Before there is any phase nothing of ours runs anywhere.
+    const processId = state.kind === 'unknown' ? undefined : backendToCancel(text, values)
+    if (processId !== undefined) return this.#view.pools[sideOfBackend(this.#view, processId)].inner
     if (rerun === undefined) return undefined
     const statement = typeof text === 'string' ? text : plainText(text)
     const usual = values === undefined || Array.isArray(values) || typeof values === 'function'

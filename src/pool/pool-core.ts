@@ -1,7 +1,7 @@
 // The gate of one process: two inner pools, the line in front of them, and the route that all views share.
 import type { Side } from '../phase/phases.js'
 import { bothSides, endBoth, listenToBoth, type BothSides } from './both-sides.js'
-import { clientClass } from './cutover-client.js'
+import { clientClasses, type ClientClasses } from './cutover-client.js'
 import { isDraining, isGated, reportOf, type CoreState } from './core-state.js'
 import { gaveUp, phaseUnknown, poolEnded } from './refusals.js'
 import { drainPool, holdOver } from './drain.js'
@@ -32,7 +32,7 @@ export class PoolCore implements Gate, AdmissionView {
   readonly #options: PoolCoreOptions
   readonly #direct: Readonly<Record<Side, Route>>
   readonly admission = new PoolAdmission(this)
-  readonly Client: ReturnType<typeof clientClass>
+  readonly clients: ClientClasses
   readonly #gated = new GatedRoute(this.admission)
   #state: CoreState = { kind: 'unknown' }
   #generation = 0
@@ -44,7 +44,7 @@ export class PoolCore implements Gate, AdmissionView {
 
   constructor(options: PoolCoreOptions) {
     this.#options = options
-    this.Client = clientClass(this, options)
+    this.clients = clientClasses(this, options)
     this.rerun = options.onFence && { name: options.name, isOnePlainStatement: options.isOnePlainStatement }
     this.pools = bothSides(options.pools, {
       fenced: (where, fence) => this.#fenced(where, fence),

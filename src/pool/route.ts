@@ -40,8 +40,8 @@ export interface QueryPool {
 export interface Admission {
   acquire(callback: AcquireCallback, kind: 'query' | 'connect'): unknown
   readonly inner: InnerPool
-  /** The pool for a statement that may run once more, or undefined where that is not allowed. */
-  rerunnable(text: unknown, values: unknown): QueryPool | undefined
+  /** The pool for a statement that does not go the usual way: one that may run once more, or a request to cancel. */
+  unusual(text: unknown, values: unknown): QueryPool | undefined
 }
 
 /**
@@ -67,7 +67,7 @@ export class GatedRoute implements Route {
   }
 
   query(text: unknown, values: unknown, callback: unknown): unknown {
-    const pool = this.#admission.rerunnable(text, values) ?? this.#once
+    const pool = this.#admission.unusual(text, values) ?? this.#once
     return poolPrototype.query.call(pool, text, values, callback)
   }
 

@@ -15,8 +15,9 @@ export type SessionClient = InnerClient & {
 }
 
 /** Not connected yet. `types` is the library's own table of parsers, so that one set later counts too. */
-export function sessionClient(pool: InnerPool, config: pg.ClientConfig, types: unknown): SessionClient {
+export function sessionClient(pool: InnerPool, config: pg.ClientConfig, types?: unknown): SessionClient {
   // Clients of pg-native cannot be told from outside whether they are at work.
   const Client = pool.Client.prototype instanceof pg.Client ? pool.Client : pg.Client
-  return Object.assign(new Client(config), { _types: types }) as unknown as SessionClient
+  const client = new Client(config)
+  return (types === undefined ? client : Object.assign(client, { _types: types })) as unknown as SessionClient
 }

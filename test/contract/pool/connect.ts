@@ -32,7 +32,7 @@ export function connectContract(fixture: Fixture): void {
       const pool = await fixture.open()
       const client = await pool.connect()
       expect(client).toBeInstanceOf(pg.Client)
-      expect(pool).toHaveProperty('Client', client.constructor)
+      expect(client.constructor).toBe(pg.Client)
       const [row] = (await client.query<{ pid: number }>('select pg_backend_pid() as pid')).rows
       expect(client).toHaveProperty('processID', row?.pid)
       client.release()

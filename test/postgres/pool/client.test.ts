@@ -25,7 +25,7 @@ afterEach(async () => {
 })
 
 function clientOf({ core }: Driven, config: pg.ClientConfig = {}): pg.Client {
-  const client = new core.Client(config)
+  const client = new core.clients.Client(config)
   open.push(client)
   return client
 }
@@ -84,7 +84,7 @@ describe('a client', () => {
     const ended = new Promise((resolve) => {
       submitted.on('end', resolve)
     })
-    await driven.core.drain(1_000)
+    await driven.core.drain(10_000)
     expect(await stateOf(promised)).toBe('pending')
     driven.core.release('new')
     await Promise.all([promised, called, configured, ended])
@@ -127,7 +127,7 @@ describe('a client', () => {
     const driven = drive()
     await connected(driven)
     driven.core.hold(lease())
-    await driven.core.drain(1_000)
+    await driven.core.drain(10_000)
   })
 
   it('tells of a lost connection as pg does', async () => {
