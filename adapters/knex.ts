@@ -119,15 +119,16 @@ export function knexClient<C>(
       return Promise.race([givenUp(stream), super._stream(connection, statement, stream, given)])
     }
 
-    /** For `acquireRawConnection()`: a connection of its own, outside of every pool, to the side in use. */
+    /** For `acquireRawConnection()`: a connection of its own, which goes along with the cutover. */
     override _acquireOnlyConnection(): Promise<KnexConnection> {
-      return rawConnection(cutover)
+      return rawConnection(cutover.Client, { types: typesOf(this.config) })
     }
 
     override async cancelQuery(connection: KnexConnection): Promise<unknown> {
-      const raw = await rawConnection(cutover)
+      // The client of the pool asks the server that has the backend, whichever side is in use.
+      const { pool } = cutover
+      const raw = await rawConnection(Reflect.get(pool, 'Client'), pool.options)
       try {
-        // Its first statement, since that decides which server it speaks to.
         return await raw.query('select pg_cancel_backend($1)', [connection.processID])
       } finally {
         await this.destroyRawConnection(raw)
