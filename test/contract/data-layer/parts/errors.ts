@@ -21,7 +21,7 @@ const FAILURES: readonly (readonly [string, string, (session: Session) => Promis
     '23503',
     (session) => session.query("insert into post (title, author_id) values ('x', 0)"),
   ],
-  ['a missing value', '23502', (session) => session.query('insert into author (name) values (null)')],
+  ['a missing value', '23502', (session) => session.query('insert into author (id, name) values (0, null)')],
   ['a value of no use', '22P02', (session) => session.query("select 'x'::int")],
 ]
 
