@@ -100,6 +100,10 @@ describe('a supervised part', () => {
     const { side } = await supervised
     expect(side).toBe('old')
     cutover.on('route', ({ route, side: at }) => jobs.log.push(`${route} ${at}`))
+    jobs.onStop = async () => {
+      // Longer than anything that would not wait for it.
+      for (let asked = 0; asked < 10; asked++) await sideOf(cutover.pool)
+    }
     await cutover.advance('live')
     await jobs.until('started new')
     expect((await supervised).side).toBe('new')
@@ -228,6 +232,20 @@ describe('a supervised part', () => {
     await expect(cutover.supervise(jobs.it)).rejects.toMatchObject({ code: 'ERR_ENDED' })
   })
 
+  it('is not started again by the end of an attempt that the end gives up', async () => {
+    const cutover = migrate()
+    const jobs = part()
+    await cutover.supervise(jobs.it)
+    let stopped = (): void => {}
+    jobs.onStop = () => new Promise<void>((resolve) => (stopped = resolve))
+    const refused = reasonOf(cutover.advance('live'))
+    await jobs.until('stop old')
+    const ended = cutover.end()
+    stopped()
+    await Promise.all([refused, ended])
+    expect(jobs.log).toEqual(['start old', 'started old', 'stop old', 'stopped old'])
+  })
+
   it('that cannot be stopped in time is left behind at the end, with a warning', async () => {
     const cutover = migrate({ prepareTimeoutMillis: 20 })
     const jobs = part()
@@ -262,6 +280,53 @@ describe('a supervised part', () => {
     const error = await reasonOf(migrate().supervise(options as never))
     expect(error).toMatchObject({ code: 'ERR_OPTION' })
     expect(error.message).toContain(message)
+  })
+})
+
+describe('a part and a change of writer that is under way', () => {
+  it('are strangers where the part is new: it is started when the change is over', async () => {
+    const { core, supervisor } = supervision()
+    const [jobs, mails] = [part(), part('mails')]
+    await supervisor.supervise(jobs.it)
+    await core.arm()
+    const supervised = supervisor.supervise(mails.it)
+    expect(await stateOf(supervised)).toBe('pending')
+    core.hold(lease())
+    await core.drain(1_000)
+    core.release('new')
+    await supervised
+    expect(mails.log).toEqual(['start new', 'started new'])
+  })
+
+  it('part for good where the part is closed while it is being stopped, whatever becomes of the change', async () => {
+    const { core, supervisor } = supervision()
+    const jobs = part()
+    const supervised = await supervisor.supervise(jobs.it)
+    let stopped = (): void => {}
+    jobs.onStop = () => new Promise<void>((resolve) => (stopped = resolve))
+    const armed = core.arm()
+    await jobs.until('stop old')
+    const closed = supervised.close()
+    core.release('old')
+    stopped()
+    await closed
+    expect(jobs.log).toEqual(['start old', 'started old', 'stop old', 'stopped old'])
+    await armed
+  })
+
+  it('do not wait for each other any more once the change is given up', async () => {
+    const { core, supervisor } = supervision()
+    const jobs = part()
+    await supervisor.supervise(jobs.it)
+    let stopped = (): void => {}
+    jobs.onStop = once(() => new Promise<void>((resolve) => (stopped = resolve)))
+    const armed = reasonOf(core.arm())
+    await jobs.until('stop old')
+    core.release('old')
+    expect((await armed).message).toContain('the change of writer was given up')
+    stopped()
+    await jobs.until('started old')
+    expect(jobs.log).toHaveLength(6)
   })
 })
 
