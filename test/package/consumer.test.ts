@@ -1,7 +1,7 @@
 // Uses the packed tarball as a stranger would: from ESM, CommonJS, plain JavaScript and strict TypeScript.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import * as source from '../../src/index.js'
-import { packedConsumer, promisedFiles } from '../support/packed.js'
+import { adapterEntries, manifest, packedConsumer, promisedFiles } from '../support/packed.js'
 import type { Consumer } from '../support/packed.js'
 
 const CONSUMER = `
@@ -38,6 +38,11 @@ describe('the tarball', () => {
     const expected = /^(dist\/.+\.(js|d\.ts)|docs\/.+|LICENSE|README\.md|CHANGELOG\.md|package\.json)$/
     expect(consumer.files.filter((path) => !expected.test(path))).toEqual([])
   })
+})
+
+it('asks for none of the libraries that it has adapters for: whoever calls one brings it', () => {
+  // An optional peer would only add to what npm may refuse to install; what is handed in is looked at when it is.
+  expect(Object.keys(manifest.peerDependencies)).toEqual(['@types/pg', 'libpg-query', 'pg'])
 })
 
 describe('the installed package, beside pg and nothing else', () => {
@@ -79,23 +84,72 @@ describe('the installed package, beside pg and nothing else', () => {
     )
   })
 
-  it('has its adapters beside it, which load no SDK by themselves', async () => {
+  it('has its adapters beside it, each one module however it is loaded', async () => {
     consumer.write(
       'adapters.cjs',
-      `const { launchDarkly } = require('pg-cutover/launchdarkly')
-const { openFeature } = require('pg-cutover/openfeature')
-const { isCutoverError } = require('pg-cutover')
-for (const source of [launchDarkly, openFeature])
-  try { source({}, 'flag') } catch (error) { console.log(isCutoverError(error, 'ERR_OPTION')) }
-Promise.all([import('pg-cutover/launchdarkly'), import('pg-cutover/openfeature')]).then(([one, other]) =>
-  console.log(one.launchDarkly === launchDarkly, other.openFeature === openFeature))
+      `async function main() {
+  const found = {}
+  for (const entry of ${JSON.stringify(adapterEntries)}) {
+    const required = require('pg-cutover/' + entry)
+    const imported = await import('pg-cutover/' + entry)
+    found[entry] = Object.keys(required).filter((name) => required[name] === imported[name]).sort()
+  }
+  console.log(JSON.stringify(found))
+}
+main()
 `,
     )
-    expect(await consumer.node('adapters.cjs')).toEqual({
-      code: 0,
-      stdout: 'true\ntrue\ntrue true\n',
-      stderr: '',
-    })
+    const { code, stdout, stderr } = await consumer.node('adapters.cjs')
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+    const inSource: Record<string, string[]> = {}
+    for (const entry of adapterEntries)
+      inSource[entry] = Object.keys(
+        (await import(`../../adapters/${entry}.ts`)) as Record<string, unknown>,
+      ).toSorted()
+    expect(JSON.parse(stdout)).toEqual(inSource)
+    expect(Object.keys(inSource).length).toBeGreaterThanOrEqual(7)
+  })
+
+  it('refuses a configuration wherever an adapter wants a library or a cutover', async () => {
+    consumer.write(
+      'refusals.js',
+      `import { isCutoverError } from 'pg-cutover'
+const config = { connectionString: 'postgres://nobody:hunter2@127.0.0.1:1/nothing' }
+for (const entry of ${JSON.stringify(adapterEntries)})
+  for (const [name, make] of Object.entries(await import('pg-cutover/' + entry)))
+    try {
+      make(config, config, config)
+      console.log(entry, name, 'takes it')
+    } catch (error) {
+      if (!isCutoverError(error, 'ERR_OPTION') || !error.message.startsWith(name + ': ') || /hunter2/.test(error.message))
+        console.log(entry, name, error)
+    }
+`,
+    )
+    expect(await consumer.node('refusals.js')).toEqual({ code: 0, stdout: '', stderr: '' })
+  })
+
+  it('names the second copy of pg where a pool of it is handed in, and none of its settings', async () => {
+    for (const part of ['pg-connection-string', 'pg-pool', 'pg-protocol', 'pg-types', 'pgpass'])
+      consumer.add(part)
+    consumer.addCopy('pg', 'pg-second')
+    consumer.write(
+      'copies.js',
+      `import second from 'pg-second'
+import pg from 'pg'
+import { createCutover, memorySource } from 'pg-cutover'
+const config = { connectionString: 'postgres://nobody:hunter2@127.0.0.1:1/nothing' }
+const pool = new second.Pool(config)
+console.log(pool instanceof pg.Pool)
+try { createCutover({ name: 'orders', old: pool, new: config, source: memorySource('old') }) }
+catch (error) { console.log(error.code, error.message) }
+`,
+    )
+    const { stdout } = await consumer.node('copies.js')
+    expect(stdout).toMatch(/^false\nERR_OPTION createCutover: old is an object of class BoundPool; expected /)
+    expect(stdout).toContain('two copies of pg are installed')
+    expect(stdout).toContain('Make `npm ls pg` show one version, or pass the config in place of the pool')
+    expect(stdout).not.toContain('hunter2')
   })
 
   it('does not let its inside be imported', async () => {
@@ -130,6 +184,13 @@ export { phase }
 `,
     )
     expect(await consumer.tsc(...flags, 'good.ts')).toEqual({ code: 0, stdout: '', stderr: '' })
+  })
+
+  it('declares its adapters without the types of any library', async () => {
+    const imports = adapterEntries.map((entry, nr) => `import * as a${nr} from 'pg-cutover/${entry}'`)
+    const names = adapterEntries.map((_, nr) => `a${nr}`)
+    consumer.write('adapters.ts', `${imports.join('\n')}\nexport const all = { ${names.join(', ')} }\n`)
+    expect(await consumer.tsc(...flags, 'adapters.ts')).toEqual({ code: 0, stdout: '', stderr: '' })
   })
 
   it('takes the clients of both LaunchDarkly SDKs and of OpenFeature', async () => {

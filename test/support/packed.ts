@@ -29,6 +29,8 @@ export interface Consumer {
   readonly files: readonly string[]
   /** Makes a package of `node_modules` visible to the consumer, as if it had installed it. */
   add(packageName: string): void
+  /** The same as a copy of its own under another name, as where two versions of a package are installed. */
+  addCopy(packageName: string, name: string): void
   write(name: string, text: string): void
   node(...args: string[]): Promise<Output>
   tsc(...args: string[]): Promise<Output>
@@ -102,6 +104,8 @@ async function installInto(folder: string): Promise<Consumer> {
   return {
     files: tarball.files.map((file) => file.path),
     add,
+    addCopy: (packageName, name) =>
+      cpSync(join(root, 'node_modules', packageName), join(installed, name), { recursive: true }),
     write: (name, text) => writeFileSync(join(home, name), text),
     node: (...args) => start(args),
     tsc: (...args) => start([compiler, ...args]),
@@ -109,10 +113,22 @@ async function installInto(folder: string): Promise<Consumer> {
   }
 }
 
+interface Manifest {
+  readonly exports: Readonly<Record<string, string>>
+  readonly bin: Readonly<Record<string, string>>
+  readonly types: string
+  readonly peerDependencies: Readonly<Record<string, string>>
+}
+
+export const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as Manifest
+
 /** What the manifest promises to be there. */
 export function promisedFiles(): string[] {
-  const manifest: { exports: Record<string, string>; bin: Record<string, string>; types: string } =
-    JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
   const paths = [...Object.values(manifest.exports), ...Object.values(manifest.bin), manifest.types]
   return paths.map((path) => path.replace('./', ''))
 }
+
+/** The entries beside the main one: `knex` for `pg-cutover/knex`. */
+export const adapterEntries: readonly string[] = Object.entries(manifest.exports).flatMap(([path, file]) =>
+  file.includes('/adapters/') ? [path.replace('./', '')] : [],
+)
