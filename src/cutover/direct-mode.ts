@@ -2,7 +2,7 @@
 import type { CutoverEvent, CutoverEvents } from '../events.js'
 import { CutoverError } from '../errors.js'
 import { otherSide, writerOf, type Phase, type Side, type Wish } from '../phase/phases.js'
-import { StateFile } from '../phase/state-file.js'
+import type { StateFile } from '../phase/state-file.js'
 import type { PoolCore } from '../pool/pool-core.js'
 import { serverIsQuiet } from '../pool/server-look.js'
 import { busy, type Mode, type PhaseFrom } from './mode.js'
@@ -18,7 +18,7 @@ export class DirectMode implements Mode {
   phase: Phase | undefined
   phaseFrom: PhaseFrom | undefined
   epoch = 0
-  readonly stateFile: StateFile | undefined
+  stateFile: StateFile | undefined
   readonly #core: PoolCore
   readonly #events: CutoverEvents
   readonly #options: ResolvedOptions
@@ -37,18 +37,22 @@ export class DirectMode implements Mode {
     this.#events = events
     this.#options = options
     this.#again = again
-    const { name, stateFile } = options
-    const warn = (message: string): void => events.publish('warning', { name, code: 'STATE_FILE', message })
-    if (stateFile !== undefined) this.stateFile = new StateFile(stateFile, name, warn)
   }
 
   start(): Promise<void> {
-    if (this.stateFile) return this.#remember(this.stateFile)
+    const { stateFile } = this.#options
+    if (stateFile !== undefined) return this.#remember(stateFile)
     this.#fallBack()
     return Promise.resolve()
   }
 
-  async #remember(file: StateFile): Promise<void> {
+  async #remember(path: string): Promise<void> {
+    const { name } = this.#options
+    const warn = (message: string): void =>
+      this.#events.publish('warning', { name, code: 'STATE_FILE', message })
+    // Loaded only here, since not every service has one.
+    const { StateFile } = await import('../phase/state-file.js')
+    const file = (this.stateFile = new StateFile(path, name, warn))
     const phase = await file.read()
     if (phase !== undefined) this.#serve(phase, 'stateFile')
     // A file that cannot be believed may have named the other side.

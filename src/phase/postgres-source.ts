@@ -3,7 +3,7 @@ import type pg from 'pg'
 import { addressOf } from '../address.js'
 import { CutoverError } from '../errors.js'
 import { readTable, shapeOf, type Option, type OptionTable } from '../options.js'
-import { watchWish, type WishWatch } from './postgres-watch.js'
+import type { WishWatch } from './postgres-watch.js'
 import { WISH_TABLE, wishTable } from './postgres-wish-table.js'
 import type { Source } from './source.js'
 import { splitTableName } from './table-name.js'
@@ -58,20 +58,23 @@ export function postgresSource(
   if ('fault' in found) throw refused(`connection ${found.fault}`, found.expected)
   const address = found.shown
   const table = wishTable(tableName, WHERE)
-  let watching: WishWatch | undefined
+  let watching: Promise<WishWatch> | undefined
   return {
     name: `postgres ${address} ${table.name}`,
     watch(report, migration) {
       if (watching)
         throw new CutoverError('ERR_OPTION', `${WHERE}it is watched already; make one for each migration`)
-      watching = watchWish(
-        { config, address, table, migration: migration.name, pollMillis, answerMillis: connectTimeoutMillis },
-        report,
+      const { name } = migration
+      const answerMillis = connectTimeoutMillis
+      // Loaded only here, since few services have such a source.
+      watching = import('./postgres-watch.js').then(({ watchWish }) =>
+        watchWish({ config, address, table, migration: name, pollMillis, answerMillis }, report),
       )
+      return watching.then(() => {})
     },
     async close() {
       const closing = watching
-      await closing?.close()
+      await (await closing)?.close()
       if (watching === closing) watching = undefined
     },
   }
