@@ -16,7 +16,8 @@ export async function registerPostgres(
     // Called with `new`: what a constructor returns is what `new` gives.
     return pool
   }
-  await app.register(fastifyPostgres, { pg: { ...pg, Pool: Pool as unknown as typeof pg.Pool } })
+  const over = { Pool: Pool as unknown as typeof pg.Pool, Client: cutover.Client }
+  await app.register(fastifyPostgres, { pg: { ...pg, ...over } })
 }
 
 /** At shutdown: the application, whose plugin ends its view, then the migration with its connections. */

@@ -6,14 +6,16 @@ export type Database = IDatabase<object>
 
 export function openPgPromise(cutover: Cutover, options: IInitOptions = {}): Database {
   const pgp = pgPromise(options)
-  const pool = {
+  const over = {
     // Called with `new`: what a constructor returns is what `new` gives.
     Pool: function Pool() {
       return cutover.createPool()
     },
+    // For `db.connect({ direct: true })`.
+    Client: cutover.Client,
   }
   // Left to be replaced by its makers, though its types say otherwise.
-  Object.assign(pgp, { pg: { ...pgp.pg, ...pool } })
+  Object.assign(pgp, { pg: { ...pgp.pg, ...over } })
   // The address is the migration's; the name only tells this database from others of the process.
   return pgp({ application_name: cutover.name })
 }

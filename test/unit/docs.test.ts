@@ -2,8 +2,13 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import * as knex from '../../adapters/knex.js'
 import * as launchdarkly from '../../adapters/launchdarkly.js'
 import * as openfeature from '../../adapters/openfeature.js'
+import * as postgresJs from '../../adapters/postgres-js.js'
+import * as prisma from '../../adapters/prisma.js'
+import * as sequelize from '../../adapters/sequelize.js'
+import * as slonik from '../../adapters/slonik.js'
 import { ERROR_CODES } from '../../src/errors.js'
 import * as main from '../../src/index.js'
 import { PHASE_NAMES, PHASES } from '../../src/phase/phases.js'
@@ -99,8 +104,13 @@ describe('docs/sources.md', () => {
 describe('imports', () => {
   const entries: Readonly<Record<string, object>> = {
     'pg-cutover': main,
+    'pg-cutover/knex': knex,
     'pg-cutover/launchdarkly': launchdarkly,
     'pg-cutover/openfeature': openfeature,
+    'pg-cutover/postgres-js': postgresJs,
+    'pg-cutover/prisma': prisma,
+    'pg-cutover/sequelize': sequelize,
+    'pg-cutover/slonik': slonik,
   }
   const printed = pages.flatMap((page) => {
     const text = readFileSync(join(root, page), 'utf8')
