@@ -14,6 +14,8 @@ export class ListenConnection {
   readonly lost: Promise<Error>
   readonly #client: pg.Client
   #lose: (why: Error) => void = () => {}
+  /** Whoever waits for an answer. */
+  readonly #waiting = new Set<(why: Error) => void>()
   /** pg wants one statement at a time. */
   #turn: Promise<unknown> = Promise.resolve()
 
@@ -76,10 +78,13 @@ export class ListenConnection {
       lastTurn = setImmediate(() => this.#give(new Error(`no answer within ${ANSWER_MILLIS} ms`)))
     }
     const timer = setTimeout(silent, ANSWER_MILLIS)
+    let refuse: (why: Error) => void = () => {}
     return new Promise<T>((resolve, reject) => {
+      refuse = reject
+      this.#waiting.add(refuse)
       work.then(resolve, reject)
-      void this.lost.then(reject)
     }).finally(() => {
+      this.#waiting.delete(refuse)
       clearTimeout(timer)
       clearImmediate(lastTurn)
     })
@@ -87,6 +92,7 @@ export class ListenConnection {
 
   #give(why: Error): void {
     this.#lose(why)
+    for (const refuse of this.#waiting) refuse(why)
     this.#client.connection.stream.destroy()
   }
 }

@@ -144,8 +144,6 @@ export class Listeners {
       if (this.#channels.names.length > 0) this.#owed ??= 'reconnected'
     }
     clearTimeout(late)
-    // Unless it is in use again by now, or is about to be.
-    if (this.#at !== from && !this.#isMoveAtHand) await this.#shut(from)
   }
 
   get #isMoveAtHand(): boolean {

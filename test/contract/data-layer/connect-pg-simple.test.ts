@@ -11,8 +11,9 @@ import { createCutover, memorySource } from '../../../src/index.js'
 import { sides } from '../../postgres/pool/fixture.js'
 
 const { observe, until, urls } = await sides()
-const table = createRequire(import.meta.url).resolve('connect-pg-simple/table.sql')
-for (const side of ['old', 'new'] as const) await observe(side, readFileSync(table, 'utf8'))
+const require = createRequire(import.meta.url)
+const table = readFileSync(require.resolve('connect-pg-simple/table.sql'), 'utf8')
+for (const side of ['old', 'new'] as const) await observe(side, table)
 
 const cutover = createCutover({
   name: 'sessions',

@@ -1,7 +1,7 @@
 // LISTEN that moves: nothing is lost in a planned move, and what may have been lost is told.
 import { once } from 'node:events'
-import { connect, createServer } from 'node:net'
-import { afterEach, describe, expect, it } from 'vitest'
+import { connect, createServer, type AddressInfo, type Server } from 'node:net'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { Listeners } from '../../../src/cutover/listen.js'
 import { readOptions } from '../../../src/cutover/read-options.js'
 import {
@@ -115,6 +115,7 @@ describe('listen', () => {
     const mails = await cutover.listen('mails', two.listener)
     await jobs.close()
     await jobs.close()
+    expect(await observe('old', `select query ${OUR_BACKENDS}`)).toEqual([{ query: 'unlisten "jobs"' }])
     await notify('old', 'unheard')
     await notify('old', 'heard', 'mails')
     await two.until(last('heard'))
@@ -345,6 +346,27 @@ describe('a move, step by step', () => {
     await untilHeard((all) => all.length === 2)
     expect(payloads(heard).toSorted()).toEqual(['after', 'reconnected'])
   })
+
+  it('tells of a gap where the side that was left does not answer in time', async () => {
+    const proxy = await startProxy(Number(new URL(urls.old).port))
+    cleanups.push(() => proxy.close())
+    const { core, events, listeners } = listening({ old: proxy.url(urls.old) })
+    const { heard, listener, until: untilHeard } = ear()
+    await listeners.listen('jobs', listener)
+    await core.arm()
+    core.hold(lease())
+    await core.drain(1_000)
+    decided(events)
+    proxy.stall('to-client')
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    core.release('new')
+    await vi.advanceTimersByTimeAsync(2_000)
+    vi.useRealTimers()
+    await untilHeard(last('reconnected'))
+    await notify('new', 'after')
+    await untilHeard(last('after'))
+    expect(payloads(heard)).toEqual(['reconnected', 'after'])
+  })
 })
 
 describe('a connection that is lost', () => {
@@ -390,6 +412,20 @@ describe('a connection that is lost', () => {
   })
 })
 
+it('warns once of a server that takes connections and drops them', async () => {
+  const dropping = createServer((socket) => void socket.destroy()).listen(0, '127.0.0.1')
+  await once(dropping, 'listening')
+  cleanups.push(() => new Promise((resolve) => dropping.close(resolve)))
+  const cutover = migrate({ old: { host: '127.0.0.1', port: portOf(dropping) } })
+  const warnings: string[] = []
+  cutover.on('warning', ({ code }) => warnings.push(code))
+  const listening = reasonOf(cutover.listen('jobs', () => {}))
+  for (let attempt = 0; attempt < 3; attempt++) await once(dropping, 'connection')
+  expect(warnings).toEqual(['LISTEN'])
+  await cutover.end()
+  expect(await listening).toMatchObject({ code: 'ERR_ENDED' })
+})
+
 it('warns of a pooler in between, through which nothing may ever be heard', async () => {
   // As a pooler does, it gives its own process ids to its clients.
   const pooler = createServer((client) => {
@@ -405,12 +441,14 @@ it('warns of a pooler in between, through which nothing may ever be heard', asyn
   await once(pooler, 'listening')
   cleanups.push(() => new Promise((resolve) => pooler.close(resolve)))
   const url = new URL(urls.old)
-  url.port = String((pooler.address() as { readonly port: number }).port)
+  url.port = String(portOf(pooler))
   const cutover = migrate({ old: { connectionString: url.href } })
   const warned = eventWhere(cutover, 'warning', ({ code }) => code === 'LISTEN')
   await cutover.listen('jobs', () => {})
   expect((await warned).message).toContain('is reached through a pooler')
 })
+
+const portOf = (server: Server): number => (server.address() as AddressInfo).port
 
 /** A gate that is driven by hand, with what listens beside it. */
 function listening(more: { readonly old?: string } = {}): Driven & { readonly listeners: Listeners } {
