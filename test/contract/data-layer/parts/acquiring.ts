@@ -4,7 +4,8 @@ import type { Fixture, Place } from './fixture.js'
 import { rejection } from './settled.js'
 import { allClientsAreThere, openTransaction } from './together.js'
 
-const TIMEOUT_MILLIS = 60
+/** Long enough for a connection to be opened in on a busy machine. */
+export const TIMEOUT_MILLIS = 250
 
 export function acquiringContract(fixture: Fixture, place: Place): void {
   const { acquireTimeoutOf } = fixture.layer

@@ -2,11 +2,10 @@
 import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
+import { TIMEOUT_MILLIS } from './acquiring.js'
 import type { Facade, Fixture } from './fixture.js'
 import { rejection, settled } from './settled.js'
 import { allClientsAreThere } from './together.js'
-
-const TIMEOUT_MILLIS = 60
 
 /** Resolves when the route has become this one. */
 export async function routed({ cutover }: Facade, route: string): Promise<void> {
@@ -58,7 +57,7 @@ export function holdContract(fixture: Fixture): void {
       await held(facade)
       const call = settled(session.transaction((tx) => tx.query('select side from marker')))
       if (acquireTimeoutOf === 'library') expect(await call).toHaveProperty('error')
-      else await delay(2 * TIMEOUT_MILLIS)
+      else await delay(TIMEOUT_MILLIS + 50)
       await released(facade)
       if (acquireTimeoutOf !== 'library') expect(await call).toEqual({ ok: [{ side: 'old' }] })
       // The client that came too late would be missed here.
