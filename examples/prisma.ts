@@ -9,5 +9,10 @@ export async function openPrisma(cutover: Cutover) {
   await client.$connect() // now, and not with the first query, since it finds out a second copy of pg
   // An operation with relations is several statements: pinned, they see one database.
   return client.$extends(pinned(cutover))
-  // At shutdown: await prisma.$disconnect(); await cutover.end()
+}
+
+/** At shutdown: Prisma with its view first, then the migration with its connections. */
+export async function shutDown(prisma: { $disconnect(): Promise<void> }, cutover: Cutover): Promise<void> {
+  await prisma.$disconnect()
+  await cutover.end()
 }

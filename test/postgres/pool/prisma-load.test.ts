@@ -1,6 +1,6 @@
 // 64 callers with all that Prisma does, through flips there and back: nothing fails, nothing is torn, nothing is lost.
 import { expect, it } from 'vitest'
-import { openPrisma } from '../../../examples/prisma.js'
+import { openPrisma, shutDown } from '../../../examples/prisma.js'
 import type { Side } from '../../../src/phase/phases.js'
 import { seededRandom } from '../../fleet/seeded-random.js'
 import { turn } from './fixture.js'
@@ -106,5 +106,5 @@ it('64 callers notice nothing of flips there and back', async () => {
     waiting: 0,
     inFlight: { old: 0, new: 0 },
   })
-  await prisma.$disconnect()
+  await shutDown(prisma, cutover)
 }, 60_000)
