@@ -6,7 +6,8 @@ import { pathToFileURL } from 'node:url'
 import { quantile } from './paired.js'
 
 const ROUNDS = 21
-const root = join(import.meta.dirname, '..')
+// The benchmarks run compiled, in a folder of their own.
+const root = process.cwd()
 
 export async function load() {
   // Inside node_modules, so that `pg` is found from there and nobody's dist is touched.

@@ -55,7 +55,8 @@ const ofPrisma = async (
 ): Promise<Contender> => {
   await client.$connect()
   return {
-    ask: (id) => client.note.findUnique({ where: { id } }),
+    // Not findUnique, of which Prisma makes one statement where several are asked for at once.
+    ask: (id) => client.note.findFirst({ where: { id } }),
     close: () => client.$disconnect(),
   }
 }
