@@ -2,7 +2,9 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import generatePrismaClient from '../test/support/prisma-client.js'
 
+await generatePrismaClient()
 const root = join(import.meta.dirname, '..')
 // Inside node_modules, so that packages are found from there.
 const cache = join(root, 'node_modules/.cache')
