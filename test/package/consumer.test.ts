@@ -223,6 +223,49 @@ export const sources: Source[] = [
     })
   })
 
+  it('takes the libraries that an application has, and gives what they take', async () => {
+    for (const library of [
+      '@prisma/adapter-pg',
+      '@prisma/driver-adapter-utils',
+      'knex',
+      'pg-query-stream',
+      'postgres',
+      'sequelize',
+      'slonik',
+    ])
+      consumer.add(library)
+    consumer.write(
+      'layers.ts',
+      `${head}
+import { PrismaPg } from '@prisma/adapter-pg'
+import type { SqlDriverAdapterFactory } from '@prisma/driver-adapter-utils'
+import knex, { type Knex } from 'knex'
+import QueryStream from 'pg-query-stream'
+import postgres from 'postgres'
+import { Sequelize } from 'sequelize'
+import * as slonik from 'slonik'
+import { knexClient } from 'pg-cutover/knex'
+import { postgresOver } from 'pg-cutover/postgres-js'
+import { prismaAdapter } from 'pg-cutover/prisma'
+import { sequelizeModule } from 'pg-cutover/sequelize'
+import { slonikDriver } from 'pg-cutover/slonik'
+export const db: Knex = knex({ client: knexClient(knex, cutover) })
+export const adapter: SqlDriverAdapterFactory = prismaAdapter(PrismaPg, cutover)
+export const sql: postgres.Sql = postgresOver(cutover, () => postgres(url))
+export const sequelize = new Sequelize({ dialect: 'postgres', dialectModule: sequelizeModule(pg, cutover) })
+export const pool: Promise<slonik.DatabasePool> = slonik.createPool('postgres://', {
+  driverFactory: slonikDriver(slonik, cutover, QueryStream),
+})
+export type Used = Cutover | Phase
+`,
+    )
+    expect(await consumer.tsc(...flags, '--skipLibCheck', 'layers.ts')).toEqual({
+      code: 0,
+      stdout: '',
+      stderr: '',
+    })
+  })
+
   it.each([
     [
       'an option that does not exist',
