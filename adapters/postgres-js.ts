@@ -138,7 +138,8 @@ function lend(reserved: NativeReserved, hand: (sql: unknown) => void): Promise<v
       if (released) return
       released = true
       reserved.release()
-      look()
+      // What was executed before in this very turn comes to its handler only now.
+      queueMicrotask(look)
     }
     hand(Object.assign(scope, { release }))
   })

@@ -1,4 +1,5 @@
 // One `sql` of postgres.js for each side: made when it is needed, warmed before a flip, ended when its side was left.
+import { setTimeout as delay } from 'node:timers/promises'
 import { refusal } from '../options.js'
 import type { Side } from '../../src/index.js'
 import { checkInstance, type NativeSql } from './native.js'
@@ -21,6 +22,7 @@ export class Instances {
   readonly #open: (side: Side) => unknown
   readonly #made: Partial<Record<Side, Instance>> = {}
   readonly #ending = new Set<Promise<void>>()
+  readonly #warming = new Set<Promise<void>>()
 
   /** Makes both, which opens nothing, so that what is wrong with either shows at once. */
   constructor(where: string, open: (side: Side) => unknown) {
@@ -57,11 +59,12 @@ export class Instances {
   warm(side: Side, like: Side): void {
     const { mostUses, scope } = this.of(like)
     const count = Math.min(Math.max(mostUses, 1), scope.options.max)
-    void this.use(side, async ({ scope: target }) => {
+    const warmed = this.use(side, async ({ scope: target }) => {
       // A side that cannot be connected to is for the cutover to find out.
       const opened = await Promise.allSettled(Array.from({ length: count }, () => target.reserve()))
       for (const one of opened) if (one.status === 'fulfilled') one.value.release()
-    })
+    }).finally(() => this.#warming.delete(warmed))
+    this.#warming.add(warmed)
   }
 
   /** Closes the connections to a side as soon as nothing is under way there; when it is needed again it gets new ones. */
@@ -74,6 +77,10 @@ export class Instances {
   }
 
   async end(options: EndOptions): Promise<void> {
+    const { timeout } = options
+    // Ended while a reservation waits for its connection, postgres.js opens that connection again and keeps it.
+    const late = typeof timeout === 'number' ? [delay(timeout * 1_000, undefined, { ref: false })] : []
+    await Promise.race([Promise.all(this.#warming), ...late])
     await Promise.all(Object.values(this.#made).map(({ scope }) => scope.end(options)))
     await Promise.all(this.#ending)
   }
