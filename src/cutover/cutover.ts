@@ -31,7 +31,9 @@ export interface Cutover extends EventEmitter<EventMap> {
   /**
    * Runs `work` on one side from its beginning to its end, however many calls it makes: no change of writer comes between
    * two of them. `work` is told the side. A pin that begins during a hold waits for its end; a change of writer waits for
-   * the pins that began before it, at most `drainTimeoutMillis`. Resolves and rejects as `work` does.
+   * the pins that began before it, at most `drainTimeoutMillis`. Where this process has to leave a side without a drain,
+   * since it met a fence that another process has set, calls made from then on are answered by the other side, and a
+   * `warning` event with the code `PINS_LEFT` says so. Resolves and rejects as `work` does.
    */
   pin<T>(work: (side: Side) => T | PromiseLike<T>): Promise<T>
   /**
