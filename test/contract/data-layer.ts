@@ -1,5 +1,6 @@
 // The data layer contract: what a service may expect of its library, on the library's own pool and on the facade alike.
-import { describe } from 'vitest'
+import { readFileSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
 import type { DataLayer } from './data-layer/subject.js'
 import { acquiringContract } from './data-layer/parts/acquiring.js'
 import { cancellingContract } from './data-layer/parts/cancelling.js'
@@ -15,6 +16,7 @@ import { queriesContract } from './data-layer/parts/queries.js'
 import { streamsContract } from './data-layer/parts/streams.js'
 import { transactionsContract } from './data-layer/parts/transactions.js'
 import { valuesContract } from './data-layer/parts/values.js'
+import { layerCells, pagePath, tableOf } from './data-layer/page.js'
 
 const onBoth = [
   queriesContract,
@@ -38,4 +40,9 @@ export function dataLayerContract(layer: DataLayer): void {
       for (const contract of onBoth) contract(fixture, place)
       if (place.kind === 'facade') for (const contract of onFacade) contract(fixture)
     })
+
+  it('is described in docs/clients.md as its subject says: else run npm run docs:clients', () => {
+    const rows = tableOf(readFileSync(pagePath, 'utf8'), 'clients').map((cells) => cells.slice(0, -1))
+    expect(rows).toContainEqual(layerCells(layer))
+  })
 }
