@@ -8,7 +8,7 @@ type Query = (text: string, values?: readonly unknown[]) => Promise<readonly Row
 
 export type InTransaction = <T>(work: (client: PoolClient) => Promise<T>, begin?: string) => Promise<T>
 
-export const queryOf =
+const queryOf =
   (client: Pick<Pool | PoolClient, 'query'>): Query =>
   async (text, values) =>
     (await client.query<Row>(text, values && [...values])).rows
