@@ -7,7 +7,7 @@ import { clientConfig } from './slonik/config.js'
 import { slonikError } from './slonik/errors.js'
 import { checkSlonik, type DriverConfiguration, type Field, type SlonikModule } from './slonik/module.js'
 import { fieldsOf, rowsOf, type QueryStreamClass } from './slonik/rows.js'
-import { TypesByName } from './slonik/types-by-name.js'
+import { NamedParsers } from './slonik/named-parsers.js'
 import { typedClient } from './typed-client.js'
 
 const WHERE = 'slonikDriver'
@@ -58,7 +58,7 @@ export function slonikDriver<Factory>(
 
   const setup = async ({ driverConfiguration }: { readonly driverConfiguration: DriverConfiguration }) => {
     const config = clientConfig(slonik, driverConfiguration)
-    const types = new TypesByName(driverConfiguration.typeParsers)
+    const types = new NamedParsers(driverConfiguration.typeParsers)
     const Client = typedClient(cutover.Client, types)
     await types.refuseUnknown(new cutover.Client(config))
     return {

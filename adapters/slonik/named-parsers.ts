@@ -22,7 +22,7 @@ const TEXT_ARRAY = 1009
 // The driver of slonik has parsers of a later version than pg's: dates, and numbers that a float cannot hold, stay text.
 const AS_SLONIK_HAS_IT: Readonly<Record<number, number>> = { 1082: TEXT, 1182: TEXT_ARRAY, 1231: TEXT_ARRAY }
 
-export class TypesByName {
+export class NamedParsers {
   readonly question: TypeQuestion<Types>
   readonly #parsers: readonly TypeParser[]
   #elementsOf: Elements = () => []
