@@ -180,6 +180,8 @@ describe('a query', () => {
     await letGo()
     expect(await where()).toBe('old')
     expect(await on('old')).toEqual([])
+    // Nor is it waited for.
+    await cutover.advance('new')
   })
 
   it('fails with the reason when nothing is served any more', async () => {
@@ -191,28 +193,39 @@ describe('a query', () => {
 })
 
 describe('what is under way', () => {
-  it('keeps its side to its end: a reserved connection, a COPY and a cursor', async () => {
-    const reserved = await sql.reserve()
-    // Its query has answered with this long before it is over.
-    const copy = await sql`copy entry from stdin`.writable()
-    const cursor = sql`select side, n from marker, generate_series(1, 3) n`.cursor()[Symbol.asyncIterator]()
-    const rows = [(await cursor.next()).value]
-
+  /** Starts a move away from OLD. */
+  async function leaving(): Promise<{ readonly moved: Promise<unknown>; stillThere(): Promise<void> }> {
     let isOver = false
     const moved = cutover.advance('new').finally(() => (isOver = true))
     await routed('held')
-    const stillThere = async (): Promise<void> => {
-      await observers.old`select 1`
-      await observers.old`select 1`
-      expect(isOver).toBe(false)
+    return {
+      moved,
+      async stillThere() {
+        await observers.old`select 1`
+        await observers.old`select 1`
+        expect(isOver).toBe(false)
+      },
     }
+  }
 
-    await stillThere()
+  it('keeps its side to its end: a cursor, and a COPY whose query has answered long before', async () => {
+    const cursor = sql`select side, n from marker, generate_series(1, 3) n`.cursor()[Symbol.asyncIterator]()
+    const copy = await sql`copy entry from stdin`.writable()
+    const rows = [(await cursor.next()).value]
+    const { moved, stillThere } = await leaving()
     rows.push((await cursor.next()).value, (await cursor.next()).value)
     expect(await cursor.next()).toEqual({ done: true })
     expect(rows).toEqual([1, 2, 3].map((n) => [{ side: 'old', n }]))
     await stillThere()
     await pipeline(Readable.from(['a\n', 'b\n']), copy)
+    await moved
+    expect([await on('old'), await on('new')]).toEqual([['a', 'b'], []])
+    expect(await textOf(await sql`copy marker to stdout`.readable())).toBe('new\n')
+  })
+
+  it('keeps its side to its end: a reserved connection, given back with a statement under way', async () => {
+    const reserved = await sql.reserve()
+    const { moved, stillThere } = await leaving()
     await stillThere()
     expect([...(await reserved`select side from marker`)]).toEqual([{ side: 'old' }])
     const last = reserved`insert into entry select 'last' from pg_sleep(0.05)`.execute()
@@ -220,8 +233,7 @@ describe('what is under way', () => {
     await stillThere()
     await last
     await moved
-    expect([await on('old'), await on('new')]).toEqual([['a', 'b', 'last'], []])
-    expect(await textOf(await sql`copy marker to stdout`.readable())).toBe('new\n')
+    expect([await on('old'), await on('new')]).toEqual([['last'], []])
   })
 })
 
