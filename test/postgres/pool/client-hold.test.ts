@@ -2,6 +2,7 @@
 import pg from 'pg'
 import Cursor from 'pg-cursor'
 import { afterEach, describe, expect, it } from 'vitest'
+import { innerPool } from '../../../src/pool/pg-internals.js'
 import { flip, atRest, lease, reasonOf, sideOf, sides, stateOf, turn, WRITE, type Driven } from './fixture.js'
 
 const { drive, keys, observe, terminate, until } = await sides()
@@ -17,7 +18,12 @@ afterEach(async () => {
 function libraryPool({ core }: Driven, config: pg.PoolConfig = {}): pg.Pool {
   const pool = new pg.Pool({ ...config, Client: core.clients.Client })
   pool.on('error', () => {})
-  opened.push({ end: () => (pool.ending ? Promise.resolve() : pool.end()) })
+  const end = async (): Promise<void> => {
+    if (!pool.ending) void pool.end()
+    // Only after a failure is any of them out, and the pool would wait for it.
+    await Promise.all(innerPool(pool)._clients.map((client) => client.end()))
+  }
+  opened.push({ end })
   return pool
 }
 
