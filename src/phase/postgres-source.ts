@@ -70,7 +70,7 @@ export function postgresSource(
       watching = import('./postgres-watch.js').then(({ watchWish }) =>
         watchWish({ config, address, table, migration: name, pollMillis, answerMillis }, report),
       )
-      return watching.then(() => {})
+      return watching.then(() => undefined)
     },
     async close() {
       const closing = watching
