@@ -80,6 +80,10 @@ export function knexClient<C>(
             afterCreate(connection, (error) => (error ? reject(error) : resolve()))
           })
         known.add(connection)
+        // The end of a session reaches the statement before the socket closes; in between it would be handed out again.
+        connection.connection?.on('errorMessage', (message) => {
+          if (message.code?.startsWith('57P0')) connection.__knex__disposed = message
+        })
       }
 
       this.pool = new LeasePool(cutover, {

@@ -5,6 +5,10 @@ import { refusal } from '../options.js'
 /** A client of the facade as Knex uses it. */
 export interface KnexConnection extends EventEmitter {
   readonly processID: number | null
+  /** The protocol under it, which pg-native does not have. */
+  readonly connection?: {
+    on(event: 'errorMessage', listener: (message: { readonly code?: string }) => void): void
+  }
   query(text: unknown, values?: unknown, callback?: unknown): unknown
   release(destroy?: boolean): void
   /** Set by Knex: names the connection in its events. */

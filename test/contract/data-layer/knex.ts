@@ -26,8 +26,23 @@ export const stockConfig = (url: string, options: OpenOptions): Knex.Config => (
   ...timeoutOf(options),
   client: 'pg',
   connection: url,
-  pool: { min: 0, max: options.max },
+  pool: { min: 0, max: options.max, afterCreate: noticeFarewell },
 })
+
+/** Knex may hand a connection out again whose server has ended it and whose socket is not closed yet. */
+function noticeFarewell(client: FarewellClient, done: (error?: Error) => void): void {
+  client.connection.on('errorMessage', (message) => {
+    if (message.code === '57P01') client.__knex__disposed = message
+  })
+  done()
+}
+
+interface FarewellClient {
+  readonly connection: {
+    on(event: 'errorMessage', listener: (message: { readonly code?: string }) => void): void
+  }
+  __knex__disposed?: unknown
+}
 
 export const timeoutOf = ({ acquireTimeoutMillis }: OpenOptions): Knex.Config =>
   acquireTimeoutMillis === undefined ? {} : { acquireConnectionTimeout: acquireTimeoutMillis }
