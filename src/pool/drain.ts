@@ -12,6 +12,8 @@ import type { SidePool } from './side-pool.js'
 const CHECK_MILLIS = 2
 // A lease that has neither sent nor received for this long may be waiting for one of the calls that we hold.
 const SILENT_MILLIS = 4
+// The calls of a marked pin are known, unless it has lost its async context, which is seldom.
+const SILENT_PIN_MILLIS = 100
 
 export interface DrainView {
   readonly pool: SidePool
@@ -94,7 +96,8 @@ function looksStuck({ pool, queue, turns, pins, guests }: DrainView): boolean {
   const now = performance.now()
   const leased = [...pool.leased(), ...guests.atWork(pool.side)]
   const pinned = pins.count(pool.side) > 0
-  if (pinned && now - pins.changedAt < SILENT_MILLIS) return false
+  const silentMillis = pins.someUnmarked(pool.side) ? SILENT_MILLIS : SILENT_PIN_MILLIS
+  if (pinned && now - pins.changedAt < silentMillis) return false
   return (
     (pinned || leased.length > 0) &&
     leased.every(

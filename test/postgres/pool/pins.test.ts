@@ -284,6 +284,25 @@ describe('a marked pin during a hold', () => {
     expect(await Promise.all(later)).toEqual(['new', 'new'])
   })
 
+  it('lets no new work pass it, although it asks the databases nothing for a while', async () => {
+    const driven = drive()
+    const { core, pool } = driven
+    await core.arm()
+    const pin = openPin(driven)
+    await pin.begun
+    core.hold(lease())
+    const drained = core.drain(10_000)
+    const later = sideOf(pool)
+    // Ten looks of the drain, on a connection that it does not know.
+    await observe('new', 'select pg_sleep(0.02)')
+    expect(await stateOf(later)).toBe('pending')
+    pin.go()
+    expect(await pin.ended).toEqual(allOf('old'))
+    await drained
+    core.release('new')
+    expect(await later).toBe('new')
+  })
+
   it('may begin inside a lease that is waited for', async () => {
     const driven = drive()
     const { core, pool } = driven
