@@ -68,7 +68,9 @@ export function checkCutover(where: string, cutover: unknown): asserts cutover i
 
 /** A value as it may be printed: what may hold more than a word is named by its type alone. */
 export function shown(value: unknown): string {
-  if (typeof value === 'string') return `"${value.slice(0, 60)}"`
+  // The address of a database has a password in it.
+  if (typeof value === 'string')
+    return /[:@=]/.test(value) ? 'a text that may hold a password' : `"${value.slice(0, 60)}"`
   if (typeof value === 'number' || typeof value === 'boolean' || value === null || value === undefined)
     return String(value)
   return Array.isArray(value) ? 'an array' : `of type ${typeof value}`

@@ -114,16 +114,17 @@ main()
     consumer.write(
       'refusals.js',
       `import { isCutoverError } from 'pg-cutover'
-const config = { connectionString: 'postgres://nobody:hunter2@127.0.0.1:1/nothing' }
-for (const entry of ${JSON.stringify(adapterEntries)})
-  for (const [name, make] of Object.entries(await import('pg-cutover/' + entry)))
-    try {
-      make(config, config, config)
-      console.log(entry, name, 'takes it')
-    } catch (error) {
-      if (!isCutoverError(error, 'ERR_OPTION') || !error.message.startsWith(name + ': ') || /hunter2/.test(error.message))
-        console.log(entry, name, error)
-    }
+const connectionString = 'postgres://nobody:hunter2@127.0.0.1:1/nothing'
+for (const config of [{ connectionString }, connectionString, 'host=127.0.0.1 password=hunter2'])
+  for (const entry of ${JSON.stringify(adapterEntries)})
+    for (const [name, make] of Object.entries(await import('pg-cutover/' + entry)))
+      try {
+        make(config, config, config)
+        console.log(entry, name, 'takes it')
+      } catch (error) {
+        if (!isCutoverError(error, 'ERR_OPTION') || !error.message.startsWith(name + ': ') || /hunter2/.test(error.message))
+          console.log(entry, name, error)
+      }
 `,
     )
     expect(await consumer.node('refusals.js')).toEqual({ code: 0, stdout: '', stderr: '' })

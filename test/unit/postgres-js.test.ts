@@ -31,7 +31,7 @@ describe('postgresOver', () => {
     ['a config for the cutover', 'the cutover is of type object', { connectionString: URLS.old }, nothing],
     ['a pool for the cutover', 'the cutover is of type object', cutover.pool, nothing],
     ['postgres for the cutover', 'the cutover is of type function', postgres, cutover],
-    ['a URL', 'open is "postgres://', cutover, URLS.old],
+    ['a URL', 'open is a text that may hold a password', cutover, URLS.old],
     ['postgres itself', 'open is postgres itself, or an sql of it', cutover, postgres],
     ['an sql', 'open is postgres itself, or an sql of it', cutover, sql],
     ['nothing made', 'open\\(side\\) gave undefined', cutover, nothing],

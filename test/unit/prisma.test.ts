@@ -13,7 +13,7 @@ import { PrismaClient } from '../../examples/prisma/generated/client.js'
 import { createCutover, memorySource, type Cutover } from '../../src/index.js'
 import { temporaryFolder } from '../support/binaries.js'
 
-const nowhere = { connectionString: 'postgres://nobody@127.0.0.1:1/nothing' }
+const nowhere = { connectionString: 'postgres://nobody:hunter2@127.0.0.1:1/nothing' }
 
 let cutovers: Cutover[] = []
 
@@ -75,11 +75,14 @@ describe('prismaAdapter', () => {
     for (const [name, call] of [
       ['prismaAdapter', () => loose(PrismaPg, given)],
       ['pinned', () => pinned(given as Cutover)],
-    ] as const)
-      expect(refused(call)).toMatchObject({
+    ] as const) {
+      const reason = refused(call)
+      expect(reason).toMatchObject({
         code: 'ERR_OPTION',
         message: expect.stringMatching(new RegExp(`^${name}: the cutover is .*createCutover`)),
       })
+      expect(String(reason)).not.toContain('hunter2')
+    }
   })
 
   it('refuses the pool of the cutover as the cutover', async () => {
