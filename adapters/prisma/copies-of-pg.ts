@@ -8,7 +8,9 @@ export function copiesOfPg(): string {
   const adapter =
     entryOf('@prisma/adapter-pg', join(process.cwd(), 'package.json')) ??
     entryOf('@prisma/adapter-pg', import.meta.url)
-  const theirs = adapter === undefined ? undefined : folderOf('pg', adapter)
+  const found = adapter === undefined ? undefined : folderOf('pg', adapter)
+  // Then it is not the adapter that was handed in.
+  const theirs = found === ours ? undefined : found
   const where = (name: string, folder: string | undefined): string =>
     `${name} uses ${folder ?? 'a copy that could not be found'}`
   return `${where('pg-cutover', ours)}, ${where('@prisma/adapter-pg', theirs)}`
