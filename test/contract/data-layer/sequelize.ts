@@ -10,6 +10,9 @@ import {
 import { openSequelize } from '../../../examples/sequelize.js'
 import type { DataLayer, Executor, OpenOptions, Row, Session, Transaction } from './subject.js'
 
+/** Its time to wait has to suffice for opening a connection as well. */
+const EXTRA_MILLIS = 400
+
 export const sequelizeLayer: DataLayer = {
   name: 'Sequelize',
   packages: ['sequelize'],
@@ -19,6 +22,7 @@ export const sequelizeLayer: DataLayer = {
     'calls that find no connection free',
   example: 'examples/sequelize.ts',
   acquireTimeoutOf: 'pool',
+  acquireExtraMillis: EXTRA_MILLIS,
   lacks: ['stream', 'cancelAfter'],
   openStock: (url, options) =>
     Promise.resolve(
@@ -40,8 +44,10 @@ const LEVELS = {
 
 const optionsOf = ({ max, acquireTimeoutMillis }: OpenOptions): Options => ({
   logging: false,
-  // It has to suffice for opening a connection as well.
-  pool: { max, ...(acquireTimeoutMillis === undefined ? {} : { acquire: acquireTimeoutMillis + 400 }) },
+  pool: {
+    max,
+    ...(acquireTimeoutMillis === undefined ? {} : { acquire: acquireTimeoutMillis + EXTRA_MILLIS }),
+  },
 })
 
 function modelsOf(sequelize: Sequelize) {

@@ -33,6 +33,8 @@ export interface DataLayer {
    * timer of its own, which does not; `none` where nobody does.
    */
   readonly acquireTimeoutOf: 'pool' | 'library' | 'none'
+  /** What its subject gives each wait on top of `acquireTimeoutMillis`, in which a connection is opened. Unset: nothing. */
+  readonly acquireExtraMillis?: number | undefined
   /** What the library has no means for; the contract asserts that there is none. Unset: it has all of them. */
   readonly lacks?: readonly Capability[] | undefined
   /** Set where a call after `close` opens the library again, as its makers mean it to. */

@@ -48,7 +48,7 @@ export function holdContract(fixture: Fixture): void {
       ).toHaveLength(2)
     })
 
-    const { acquireTimeoutOf } = fixture.layer
+    const { acquireTimeoutOf, acquireExtraMillis = 0 } = fixture.layer
     const what = { pool: 'does not run in', library: 'runs on in', none: 'is not there in' }[acquireTimeoutOf]
     it(`is waited for: the time to wait for a client ${what} it`, async () => {
       const facade = await fixture.openFacade({ max: 1, acquireTimeoutMillis: TIMEOUT_MILLIS })
@@ -57,7 +57,7 @@ export function holdContract(fixture: Fixture): void {
       await held(facade)
       const call = settled(session.transaction((tx) => tx.query('select side from marker')))
       if (acquireTimeoutOf === 'library') expect(await call).toHaveProperty('error')
-      else await delay(TIMEOUT_MILLIS + 50)
+      else await delay(TIMEOUT_MILLIS + acquireExtraMillis + 50)
       await released(facade)
       if (acquireTimeoutOf !== 'library') expect(await call).toEqual({ ok: [{ side: 'old' }] })
       // The client that came too late would be missed here.
