@@ -101,8 +101,14 @@ class LiveCutover extends CutoverEvents implements Cutover {
     return readStatus(this.#options, this.#core, this.#mode, this.#follower)
   }
 
-  createPool(): pg.Pool {
+  createPool(...given: readonly unknown[]): pg.Pool {
     this.#refuseEnded()
+    // As of a pg.Pool, they would be without effect here.
+    if (given[0] !== undefined)
+      throw new CutoverError(
+        'ERR_OPTION',
+        `createPool: got an argument of type ${typeof given[0]}; expected none, since addresses and sizes are those of \`old\` and \`new\` of createCutover()`,
+      )
     return cutoverPool(this.#core)
   }
 

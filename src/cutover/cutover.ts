@@ -15,7 +15,7 @@ export interface Cutover extends EventEmitter<EventMap> {
   /**
    * One more `pg.Pool` over the same two databases, for a library that ends the pool it was given: `end()` of it ends it
    * alone. The databases' connections are closed when the last one is ended, `pool` included, or by `cutover.end()`.
-   * Throws `ERR_ENDED` after that.
+   * Throws `ERR_ENDED` after that, and `ERR_OPTION` for options, which are those of `old` and `new`.
    */
   createPool(): pg.Pool
   /**

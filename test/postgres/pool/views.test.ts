@@ -110,6 +110,19 @@ describe('the end of one pool', () => {
 })
 
 describe('a pool that is made', () => {
+  it('takes no options, which would be without effect', async () => {
+    const cutover = await migration()
+    const loose = cutover as { createPool(options?: object): unknown }
+    expect(() => loose.createPool({ max: 5, password: 'the-secret' })).toThrow(
+      expect.objectContaining({
+        code: 'ERR_OPTION',
+        message: expect.stringMatching(/^createPool: got an argument of type object; expected none/),
+      }) as Error,
+    )
+    loose.createPool(undefined)
+    await cutover.end()
+  })
+
   it.each(['unknown', 'armed', 'held'])('while the route is %s begins in it', async (kind) => {
     const { core } = drive({}, { unknown: kind === 'unknown' })
     if (kind === 'armed') await core.arm()
