@@ -2,6 +2,7 @@
 import type { SessionClient } from './session-client.js'
 
 const SET = /\bset\s+(?:session\s+)?("?[\w$]+"?(?:\."?[\w$]+"?)+)\s*(?:=|\s+to\b)/gi
+const IS_SET_CONFIG = /set_config/i
 const SET_CONFIG = /\bset_config\s*\(\s*(?:'([^']+)'|\$(\d+))/gi
 
 interface Ended {
@@ -20,7 +21,7 @@ export class NamedParameters {
       const text = active?.text
       if (typeof text !== 'string') return
       if (tag === 'SET') for (const [, name = ''] of text.matchAll(SET)) this.#note(name)
-      else if (text.includes('set_config'))
+      else if (IS_SET_CONFIG.test(text))
         for (const [, name, at] of text.matchAll(SET_CONFIG))
           this.#note(name ?? active?.values?.[Number(at) - 1])
     })

@@ -151,7 +151,7 @@ describe('what its session holds', () => {
     const driven = drive()
     const client = await connected(driven)
     await client.query(`set time zone 'Asia/Kathmandu'; set app.tenant = 'seven'`)
-    await client.query(`select set_config($1, $2, false)`, ['app.user', 'nine'])
+    await client.query(`SELECT SET_CONFIG($1, $2, false)`, ['app.user', 'nine'])
     await client.query(`set search_path = pg_catalog, public`)
     await client.query('prepare twice as select $1::int * 2 as n')
     await client.query('listen "Some Channel"')
