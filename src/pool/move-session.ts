@@ -16,16 +16,13 @@ export async function moveSession(
   named: Iterable<string>,
 ): Promise<SessionState> {
   fresh.on('error', () => {})
-  const timer = setTimeout(() => {
-    const late = new Error(`it took longer than ${MOVE_MILLIS} ms`)
-    fresh.connection.stream.destroy(late)
-  }, MOVE_MILLIS)
+  let timer: NodeJS.Timeout | undefined
+  // Either of the two servers may be the one that does not answer.
+  const tooLate = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`it took longer than ${MOVE_MILLIS} ms`)), MOVE_MILLIS)
+  })
   try {
-    const [state] = await Promise.all([readSession(left, named), connected(fresh)])
-    if (state.stuck.length > 0)
-      throw new Error(`it holds what no other server can have: ${state.stuck.join(', ')}`)
-    await restoreSession(fresh, state)
-    return state
+    return await Promise.race([takeAlong(left, fresh, named), tooLate])
   } catch (cause) {
     fresh.connection.stream.destroy()
     const why = cause instanceof Error ? cause.message : String(cause)
@@ -33,6 +30,18 @@ export async function moveSession(
   } finally {
     clearTimeout(timer)
   }
+}
+
+async function takeAlong(
+  left: SessionClient,
+  fresh: SessionClient,
+  named: Iterable<string>,
+): Promise<SessionState> {
+  const [state] = await Promise.all([readSession(left, named), connected(fresh)])
+  if (state.stuck.length > 0)
+    throw new Error(`it holds what no other server can have: ${state.stuck.join(', ')}`)
+  await restoreSession(fresh, state)
+  return state
 }
 
 function connected(client: SessionClient): Promise<void> {
