@@ -86,10 +86,12 @@ export async function readSession(client: SessionClient, named: Iterable<string>
   }
 }
 
-/** Sets a new session up as the other one was; rejects with the server's error where it cannot be. */
+/** Sets a new session up as the other one was; rejects where it cannot be, with the server's error if that tells no value. */
 export async function restoreSession(client: SessionClient, state: SessionState): Promise<void> {
   // A role may be allowed less than the settings need, and names in prepared statements are looked up by the path.
-  await setAll(client, state.settings)
+  await setAll(client, state.settings).catch((error: Error) => {
+    throw withoutValues(error, state.settings)
+  })
   for (const text of state.prepared) await client.query(text)
   for (const channel of state.channels) await client.query(`listen ${pg.escapeIdentifier(channel)}`)
   await setAll(client, state.identity)
@@ -102,4 +104,15 @@ async function setAll(client: SessionClient, settings: readonly Setting[]): Prom
     `select ${calls.join(', ')}`,
     settings.flatMap(({ name, value }) => [name, value]),
   )
+}
+
+/** The server quotes a value that it refuses, which may be a secret of the application, such as a key or a tenant. */
+function withoutValues(error: Error, settings: readonly Setting[]): Error {
+  const { code, severity } = error as Error & { readonly code?: string; readonly severity?: string }
+  if (severity === undefined) return error
+  const named = settings
+    .filter(({ name }) => error.message.includes(`"${name}"`))
+    .map(({ name }) => `"${name}"`)
+  const which = named.length > 0 ? `the setting ${named.join(' or ')}` : 'a setting'
+  return new Error(`the server there refuses ${which} of its session (SQLSTATE ${code})`)
 }
