@@ -1,5 +1,6 @@
 // The way of one client's statements while they may not simply go out: they wait, go to the other side first, or pass.
 import type { EventEmitter } from 'node:events'
+import { CutoverError } from '../errors.js'
 import type { Side } from '../phase/phases.js'
 import { backendToCancel, queryAside, sideOfBackend } from './cancel.js'
 import type { GivenConfig } from './client-config.js'
@@ -32,7 +33,7 @@ export class ClientLane implements Guest, Queryable {
   #stage: 'new' | 'connecting' | 'open' | 'over' = 'new'
   readonly #waiting: HeldStatement[] = []
   readonly #place: PlaceInLine
-  /** The line has let it through, for as long as the hold is the same. */
+  /** The line has let what waits through, for as long as the hold is the same. */
   #admitted = false
   #moved: Promise<void> = Promise.resolve()
   #watched: SessionClient | undefined
@@ -190,7 +191,17 @@ export class ClientLane implements Guest, Queryable {
       turns.within(this.client, admission.outer(this.client) ?? null)
     }
     this.#place.leave()
-    for (const { statement } of this.#waiting.splice(0)) this.client.query(statement)
+    // What comes after these is asked for anew, or a busy client that was let through once would never be drained.
+    this.#admitted = false
+    try {
+      for (let held = this.#waiting.shift(); held; held = this.#waiting.shift())
+        this.client.query(held.statement)
+    } catch (cause) {
+      // Whoever asked is not here any more, and pg is stuck with a statement that it has sent in part or not at all.
+      this.session.giveUp(
+        new CutoverError('ERR_SESSION', 'a statement that waited could not be sent', { cause }),
+      )
+    }
     this.#setFace()
   }
 

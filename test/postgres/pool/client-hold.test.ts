@@ -1,11 +1,13 @@
 // Clients of a library's own pool in the middle of a cutover: nested work, ends, failures, and many callers at once.
+import { inspect } from 'node:util'
 import pg from 'pg'
 import Cursor from 'pg-cursor'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { innerPool } from '../../../src/pool/pg-internals.js'
+import { startProxy } from '../../support/proxy.js'
 import { flip, atRest, lease, reasonOf, sideOf, sides, stateOf, turn, WRITE, type Driven } from './fixture.js'
 
-const { drive, keys, observe, terminate, until } = await sides()
+const { drive, keys, observe, terminate, until, urls } = await sides()
 
 let opened: { end(): Promise<void> }[] = []
 afterEach(async () => {
@@ -138,6 +140,57 @@ it('one client that many callers share does not keep a drain from ending', async
   expect((await keys('old')).length).toBe(before)
 })
 
+it('a client that was let through, since a silent lease may wait for it, does not keep a drain from ending', async () => {
+  const driven = drive()
+  const silent = await driven.pool.connect()
+  const client = await clientOf(driven)
+  await silent.query('begin')
+  driven.core.hold(lease())
+  const drained = driven.core.drain(2_000)
+  const stop = new AbortController()
+  let answers = 0
+  let called = Promise.resolve()
+  await new Promise<void>((resolve) => {
+    called = (async () => {
+      while (!stop.signal.aborted) {
+        await client.query('select 1')
+        if (++answers === 3) resolve()
+      }
+    })()
+  })
+  await silent.query('commit')
+  silent.release()
+  const outcome = await drained.catch((error: Error) => error)
+  stop.abort()
+  driven.core.release('new')
+  await called
+  expect(outcome).toBe(undefined)
+})
+
+it('a statement that cannot be sent ends its client alone, and the others go on', async () => {
+  const driven = drive()
+  const client = await clientOf(driven)
+  const other = await clientOf(driven)
+  const errors: Error[] = []
+  client.on('error', (error) => errors.push(error))
+  driven.core.hold(lease())
+  await driven.core.drain(10_000)
+  const unsent = (): never => {
+    throw new TypeError('no text')
+  }
+  const bad = Object.assign(new pg.Query('select 1'), { submit: unsent })
+  const told = new Promise((resolve) => bad.once('error', resolve))
+  client.query(bad)
+  const behind = reasonOf(client.query(WRITE, ['behind']))
+  const answered = other.query(WRITE, ['other'])
+  driven.core.release('old')
+  await answered
+  expect(await told).toMatchObject({ code: 'ERR_SESSION', cause: { message: 'no text' } })
+  expect(await behind).toBeInstanceOf(Error)
+  expect(errors[0]).toBe(await told)
+  expect(await keys('old')).toEqual(['other'])
+})
+
 it('a cursor ends where it began', async () => {
   const driven = drive()
   const client = await clientOf(driven)
@@ -238,6 +291,52 @@ describe('a side that', () => {
     const reason = await reasonOf(client.query(WRITE, ['unreachable']))
     expect(reason).toMatchObject({ code: 'ERR_SESSION', cause: { code: 'ECONNREFUSED' } })
     await ended
+  })
+
+  it('does not answer any more when the client leaves it ends the client in time', async () => {
+    const proxy = await startProxy(Number(new URL(urls.old).port))
+    opened.push({ end: () => proxy.close() })
+    let connected: () => void = () => {}
+    const arrived = new Promise<void>((resolve) => {
+      connected = resolve
+    })
+    class Seen extends pg.Client {
+      constructor(config: pg.ClientConfig = {}) {
+        super(config)
+        if (config.application_name === 'moves') this.once('connect', connected)
+      }
+    }
+    const driven = drive({}, { old: { connectionString: proxy.url(urls.old) }, new: { Client: Seen } })
+    const client = await clientOf(driven, { application_name: 'moves' })
+    client.on('error', () => {})
+    await flip(driven.core, 'new')
+    proxy.stall()
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    const left = reasonOf(client.query(WRITE, ['stalled']))
+    await arrived
+    await vi.advanceTimersByTimeAsync(5_000)
+    vi.useRealTimers()
+    expect(await left).toMatchObject({
+      code: 'ERR_SESSION',
+      cause: { message: 'it took longer than 5000 ms' },
+    })
+    await proxy.resume()
+    expect([await keys('old'), await keys('new')]).toEqual([[], []])
+  })
+
+  it('refuses the value of a setting ends the client with its name, and tells nobody the value', async () => {
+    const driven = drive()
+    const client = await clientOf(driven)
+    client.on('error', () => {})
+    const warnings: string[] = []
+    driven.events.on('warning', ({ message }) => warnings.push(message))
+    await observe('old', 'create text search configuration secret (copy = english)')
+    await client.query(`set default_text_search_config = 'public.secret'; set app.tenant = 'seven'`)
+    await flip(driven.core, 'new')
+    const reason = await reasonOf(client.query('select 1'))
+    expect(reason.message).toContain('"default_text_search_config" of its session (SQLSTATE 22023)')
+    expect(inspect(reason) + warnings.join()).not.toContain('secret')
+    await observe('old', 'drop text search configuration secret')
   })
 
   it('refuses a setting of the session ends the client with the reason', async () => {
