@@ -11,6 +11,9 @@ import { checkCutover, readTable } from './options.js'
 
 const WHERE = 'knexClient'
 
+/** A connection outlives the Knex that was given it, and others get it too: it is listened to once. */
+const watched = new WeakSet<KnexConnection>()
+
 /** What may be said besides. */
 export interface KnexClientOptions {
   /**
@@ -80,10 +83,7 @@ export function knexClient<C>(
             afterCreate(connection, (error) => (error ? reject(error) : resolve()))
           })
         known.add(connection)
-        // The end of a session reaches the statement before the socket closes; in between it would be handed out again.
-        connection.connection?.on('errorMessage', (message) => {
-          if (message.code?.startsWith('57P0')) connection.__knex__disposed = message
-        })
+        noticeEnd(connection)
       }
 
       this.pool = new LeasePool(cutover, {
@@ -140,6 +140,15 @@ export function knexClient<C>(
     }
   }
   return CutoverClient as C
+}
+
+/** The end of a session reaches the statement before the socket closes; in between it would be handed out again. */
+function noticeEnd(connection: KnexConnection): void {
+  if (watched.has(connection)) return
+  watched.add(connection)
+  connection.connection?.on('errorMessage', (message) => {
+    if (message.code?.startsWith('57P0')) connection.__knex__disposed = message
+  })
 }
 
 const typesOf = ({ connection }: KnexConfig): unknown =>

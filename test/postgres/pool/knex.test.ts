@@ -1,5 +1,5 @@
 // Knex over the facade, in both kinds of versions: its leases, streams, search paths, hooks, raw connections and shutdown.
-import { once } from 'node:events'
+import { once, type EventEmitter } from 'node:events'
 import { setImmediate as turn } from 'node:timers/promises'
 import knex, { type Knex } from 'knex'
 import knexTarn from 'knex-tarn'
@@ -240,6 +240,23 @@ describe.each([
       expect((await db.raw('show application_name')).rows).toEqual([{ application_name: 'prepared' }])
       expect(created).toHaveLength(3)
       await db.destroy()
+    })
+
+    it('keeps nothing of each Knex that has used it', async () => {
+      const { cutover, open } = await facade()
+      const listeners = async (): Promise<number | undefined> => {
+        const db = open({ searchPath: ['public'] })
+        await db.raw('select 1')
+        await db.destroy()
+        const client = await cutover.pool.connect()
+        const { connection } = client as unknown as { readonly connection?: EventEmitter }
+        client.release()
+        return connection?.listenerCount('errorMessage')
+      }
+      const before = await listeners()
+      expect(before).toBeGreaterThan(0)
+      for (let times = 0; times < 3; times++) expect(await listeners()).toBe(before)
+      expect(cutover.pool.totalCount).toBe(1)
     })
 
     it('keeps its name in the events, and says its version', async () => {
