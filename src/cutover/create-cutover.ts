@@ -229,7 +229,9 @@ function takePools(options: ResolvedOptions): PoolCoreOptions['pools'] {
 
 function takePool(options: ResolvedOptions, side: Side): PoolCoreOptions['pools'][Side] {
   const given = options.pools[side]
-  if (!(given instanceof pg.Pool)) return { inner: innerPool(new pg.Pool(given)), handedIn: false }
+  // Each view that is listened to listens to it, and there may be any number of them.
+  if (!(given instanceof pg.Pool))
+    return { inner: innerPool(new pg.Pool(given).setMaxListeners(0)), handedIn: false }
   const fault = owned.has(given)
     ? 'already belongs to another migration'
     : given.ending

@@ -156,6 +156,19 @@ describe('events', () => {
     expect(second).toEqual(first)
   })
 
+  it('are listened to on as many pools as there are, without a warning', async () => {
+    const warnings: unknown[] = []
+    const hear = (warning: Error): void => void warnings.push(warning.message)
+    process.on('warning', hear)
+    const cutover = await migration()
+    for (let count = 0; count < 20; count++) cutover.createPool().on('connect', () => {})
+    // A warning is told in a turn of its own.
+    await cutover.pool.query('select 1')
+    process.off('warning', hear)
+    expect(warnings).toEqual([])
+    await cutover.end()
+  })
+
   it('come to a pool that was ended no longer, and nothing of it stays at the inner pools', async () => {
     const { core, pool, inner } = drive()
     const listeners = (): number[] =>
