@@ -28,6 +28,8 @@ export class Listeners {
   #at: Side | undefined
   /** Notifications of the other side wait here, since older ones may be on their way from the side being left. */
   #later: Heard[] | undefined
+  /** Both sides have been in use since then, so that none of them is only the other one. */
+  #crossed = false
   #owed: 'reconnected' | 'moved' | undefined
   /** What heard the side to be opened when this process itself decided to open it: nobody has written there before. */
   #proof: object | undefined
@@ -119,6 +121,7 @@ export class Listeners {
     const hearing = this.#sides.get(to)?.hearing
     const complete = hearing !== undefined && hearing === this.#proof
     this.#proof = undefined
+    this.#crossed = true
     this.#at = to
     if (this.#channels.names.length === 0) return this.#rest()
     if (!complete) this.#owed ??= 'moved'
@@ -162,7 +165,9 @@ export class Listeners {
       this.#proof = undefined
       void this.#shut(otherSide(at))
     }
-    for (const heard of later) if (!stays(heard)) this.#channels.tell(heard)
+    for (const heard of later)
+      if (heard.side === at || (this.#crossed && !stays(heard))) this.#channels.tell(heard)
+    if (!this.#later) this.#crossed = false
     this.#tellGap()
   }
 

@@ -1,6 +1,7 @@
 // LISTEN that moves: nothing is lost in a planned move, and what may have been lost is told.
 import { once } from 'node:events'
 import { connect, createServer, type AddressInfo, type Server } from 'node:net'
+import pg from 'pg'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { Listeners } from '../../../src/cutover/listen.js'
 import { readOptions } from '../../../src/cutover/read-options.js'
@@ -244,6 +245,23 @@ describe('a planned move', () => {
     const client = await cutover.pool.connect()
     await expect(cutover.advance('live')).rejects.toMatchObject({ code: 'ERR_DRAIN_TIMEOUT' })
     client.release()
+    await nobodyListens('new')
+    await notify('old', 'after')
+    await untilHeard(last('after'))
+    expect(payloads(heard)).toEqual(['after'])
+  })
+
+  it('that is aborted tells nothing of the other side', async () => {
+    const { core, listeners } = listening()
+    const { heard, listener, until: untilHeard } = ear()
+    await listeners.listen('jobs', listener)
+    await core.arm()
+    const emit = vi.spyOn(pg.Client.prototype, 'emit')
+    await notify('new', 'of the other')
+    const there: unknown = expect.objectContaining({ payload: 'of the other' })
+    await vi.waitFor(() => expect(emit).toHaveBeenCalledWith('notification', there), { interval: 1 })
+    emit.mockRestore()
+    core.release('old')
     await nobodyListens('new')
     await notify('old', 'after')
     await untilHeard(last('after'))
