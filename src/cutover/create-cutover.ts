@@ -117,7 +117,10 @@ class LiveCutover extends CutoverEvents implements Cutover {
   }
 
   pin<T>(work: (side: Side) => T | PromiseLike<T>): Promise<T> {
-    return this.#core.admission.pin(work)
+    if (typeof work === 'function') return this.#core.admission.pin(work)
+    return Promise.reject(
+      new CutoverError('ERR_OPTION', `pin: work is of type ${typeof work}; expected a function`),
+    )
   }
 
   listen(channel: string, listener: Listener): Promise<Listening> {

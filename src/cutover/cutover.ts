@@ -33,7 +33,7 @@ export interface Cutover extends EventEmitter<EventMap> {
    * two of them. `work` is told the side. A pin that begins during a hold waits for its end; a change of writer waits for
    * the pins that began before it, at most `drainTimeoutMillis`. Where this process has to leave a side without a drain,
    * since it met a fence that another process has set, calls made from then on are answered by the other side, and a
-   * `warning` event with the code `PINS_LEFT` says so. Resolves and rejects as `work` does.
+   * `warning` event with the code `PINS_LEFT` says so. Resolves and rejects as `work` does; with `ERR_OPTION` if that is no function.
    */
   pin<T>(work: (side: Side) => T | PromiseLike<T>): Promise<T>
   /**

@@ -415,6 +415,17 @@ describe('a pin that is asked for', () => {
   })
 })
 
+it('is refused for anything but a function', async () => {
+  const source = memorySource('old')
+  const cutover = createCutover({ name: 'orders', old: { max: 1 }, new: { max: 1 }, source })
+  const work = 'select 1' as unknown as () => void
+  expect(await reasonOf(cutover.pin(work))).toMatchObject({
+    code: 'ERR_OPTION',
+    message: 'pin: work is of type string; expected a function',
+  })
+  await cutover.end()
+})
+
 describe('a hold that the source asks for', () => {
   it('lets the calls of a pin that began at rest wait, and a move that follows lets them through', async () => {
     const source = memorySource('old')
