@@ -95,9 +95,10 @@ it("does not end the hold at a side that was left when an earlier hold of the so
   const leased = await cutover.pool.connect()
   try {
     const other = migrate({ name: cutover.name, mirror: 'none' })
+    // Held by the look at the rows, for as long as the leased client is out; perhaps before the other one is done.
+    const heldAgain = once(cutover, 'route')
     await other.cutover.advance('new')
-    // Held by the look at the rows, for as long as the leased client is out.
-    await once(cutover, 'route')
+    await heldAgain
     expect(cutover.status()).toMatchObject({ route: 'held', side: 'old' })
     const followed = once(cutover, 'wish')
     source.set('old')

@@ -210,12 +210,23 @@ export function createFixture(layer: DataLayer): Fixture {
     async kill(side, pids) {
       await observe(side, 'select pg_terminate_backend(pid) from unnest($1::int[]) pid', [pids])
       await gone(side, pids)
+      // The server strikes a backend off its list before it closes the socket; that is done when the process is no more.
+      expect(await until(() => Promise.resolve(pids.filter(isProcess)), nothing)).toEqual([])
       // What the server has said to the application before is read in a turn of its own.
       for (let turns = 0; turns < 3; turns++) await turn()
     },
     nothingOut,
     lacks: (capability) => layer.lacks?.includes(capability) ?? false,
     unique: () => `note ${++notes}`,
+  }
+}
+
+/** A process of another user is one, too. */
+function isProcess(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
   }
 }
 
