@@ -15,7 +15,6 @@ import { OnDemand } from './on-demand.js'
 import { readOptions, type ResolvedOptions } from './read-options.js'
 import { readSampler, sampleTraffic } from './sampling.js'
 import type { CoordinatedMode } from './coordinated-mode.js'
-import { DirectMode } from './direct-mode.js'
 import type { Mode } from './mode.js'
 import { readStatus, type Status } from './status.js'
 import type { Supervised, SupervisedOptions } from './supervised-part.js'
@@ -163,11 +162,12 @@ class LiveCutover extends CutoverEvents implements Cutover {
 
   async #start(): Promise<void> {
     const again = (): void => this.#follower.again()
+    // Each is loaded only here, since nobody needs both.
     if (this.#options.control) {
-      // Loaded only here, since a service in direct mode needs none of it.
       const { CoordinatedMode } = await import('./coordinated-mode.js')
       this.#mode = this.#coordinated = new CoordinatedMode(this.#core, this, this.#options, again)
     } else {
+      const { DirectMode } = await import('./direct-mode.js')
       this.#mode = new DirectMode(this.#core, this, this.#options, again)
     }
     await this.#mode.start()

@@ -2,7 +2,6 @@
 import type { EventEmitter } from 'node:events'
 import type { Side } from '../phase/phases.js'
 import { clientConfig, type GivenConfig } from './client-config.js'
-import { moveSession } from './move-session.js'
 import { NamedParameters } from './named-parameters.js'
 import type { PoolCore } from './pool-core.js'
 import type { PoolCoreOptions } from './pool-core-options.js'
@@ -67,6 +66,8 @@ export class ClientSession {
     this.moving = true
     try {
       const fresh = this.#make(side)
+      // Few processes have such clients, and none needs this before its first move.
+      const { moveSession } = await import('./move-session.js')
       const { channels } = await moveSession(left, fresh, this.#named.names)
       if (isOver()) {
         fresh.connection.stream.destroy()

@@ -5,7 +5,6 @@ import type { NestedTurns } from './nested-turns.js'
 import { isBusy, waitsForReader } from './pg-internals.js'
 import type { Guests } from './guests.js'
 import type { Pins } from './pins.js'
-import { describeLease, whoIs } from './server-look.js'
 import type { SidePool } from './side-pool.js'
 
 // Failed connects and clients that were released with a statement on the wire emit nothing, hence a slow look as well.
@@ -36,6 +35,8 @@ export async function drainPool(view: DrainView, deadlineMillis: number): Promis
   const outcome = await waitUntilQuiet(view, deadlineMillis)
   if (outcome === 'over') throw holdOver()
   if (outcome === 'quiet') return
+  // Only now that it is too late anyway.
+  const { describeLease, whoIs } = await import('./server-look.js')
   const guests = view.guests.atWork(pool.side)
   const leases = await whoIs(pool, [...pool.leases(), ...guests.map((client) => pool.lease(client))])
   const pins = view.pins.count(pool.side)
