@@ -16,7 +16,7 @@ export interface Sizes {
   readonly together: number
 }
 
-const FULL: Sizes = { quads: 30, alone: 400, together: 3_000 }
+const FULL: Sizes = { quads: 10, alone: 400, together: 3_000 }
 const QUICK: Sizes = { quads: 5, alone: 100, together: 800 }
 
 export async function clients(quick: boolean) {
