@@ -30,4 +30,4 @@ it('runs every job once through a cutover and the way back, and a failed one onc
   })
   expect(seen).toContain('jobs')
   console.log(`graphile-worker: ${seen}`)
-})
+}, 120_000)
