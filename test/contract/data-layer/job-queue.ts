@@ -122,6 +122,9 @@ async function moveThereAndBack(subject: QueueSubject, cutover: Cutover): Promis
   }
   const after = async (more: number): Promise<void> => {
     const count = done() + more
+    // Those of this state may all have been added and done while the move was tidied up.
+    budget = A_STATE
+    turned()
     await until(() => done() >= count)
   }
   await after(A_STATE / 2)
