@@ -23,6 +23,8 @@ export const ERROR_CODES = {
     'It could not be found out in time which side may write, since the side being left did not answer. Nothing is written on two sides; `recover` ends it.',
   ERR_REVERSE:
     'Traffic has moved and is safe; the reverse mirror could not be enabled, so there is no way back until `recover`.',
+  ERR_MISMATCH:
+    'Compared reads have differed for real, so the writer was not changed. Nothing changed. `advance(phase, { despite: "mismatches" })` goes on all the same.',
   ERR_SESSION:
     'A connection made by `cutover.Client` could not be taken to the other side with all that its session held. It was closed; what waited on it was not sent.',
   '57P03':

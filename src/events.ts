@@ -61,7 +61,23 @@ export interface EventMap {
   sideError: [{ readonly name: string; readonly side: string; readonly error: Error }]
   /** Somebody outside the fleet still talks to the side that was left. */
   rogueWriters: [{ readonly name: string; readonly side: string; readonly backends: readonly RogueBackend[] }]
+  /** A sampled read was answered differently by the two sides, and it is known why. */
+  mismatch: [MismatchEvent]
   warning: [{ readonly name: string; readonly code: string; readonly message: string }]
+}
+
+/** What became of a compared read whose two answers differed. Without users' values. */
+export interface MismatchEvent {
+  readonly name: string
+  /** Names the statement in the report of compared reads. */
+  readonly fingerprint: string
+  /**
+   * `lag`: the same once the mirror had passed. `order`: the same rows in another order, or rows that the statement leaves
+   * the server free to choose. `real`: they differ. `unsettled`: the rows kept changing, so that nothing can be said.
+   */
+  readonly outcome: 'lag' | 'order' | 'real' | 'unsettled'
+  /** What differs, in words. */
+  readonly detail: string
 }
 
 /** A backend on the side that was left which is none of ours. */
@@ -84,6 +100,7 @@ const CHANNELS = {
   fence: channel('pg-cutover:fence'),
   sideError: channel('pg-cutover:sideError'),
   rogueWriters: channel('pg-cutover:rogueWriters'),
+  mismatch: channel('pg-cutover:mismatch'),
   warning: channel('pg-cutover:warning'),
 } as const satisfies Record<keyof EventMap, unknown>
 

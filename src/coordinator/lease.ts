@@ -10,6 +10,7 @@ export const SETTLE_MILLIS = 3_000
 
 export const holdLease = (a: Attempt): HoldLease => ({
   millis: a.m.timings.holdTimeoutMillis,
+  reads: 'flow',
   ended: async () => {
     // From this turn on the coordinator sends nothing that could hit resumed traffic.
     a.over = true

@@ -10,7 +10,6 @@ import { dropStream, housekeeping } from '../mirror/replication.js'
 import { otherSide, PHASES, writerOf, type Phase, type Side, type Wish } from '../phase/phases.js'
 import type { HoldLease } from '../pool/gate.js'
 import type { PoolCore } from '../pool/pool-core.js'
-import { loadOnePlainStatement } from '../reads/one-statement.js'
 import { endOfHold } from './end-of-hold.js'
 import { keepTrying, type Trying } from './keep-trying.js'
 import type { ResolvedOptions } from './read-options.js'
@@ -30,7 +29,6 @@ export class CoordinatedMode implements Mode {
   readonly #options: ResolvedOptions
   readonly #m: Migration
   readonly #core: PoolCore
-  #isOnePlainStatement: (text: string) => boolean = () => false
   #moving: Promise<unknown> | undefined
   #polling: Promise<void> | undefined
   #timers: readonly NodeJS.Timeout[] = []
@@ -55,12 +53,8 @@ export class CoordinatedMode implements Mode {
     return this.phase === undefined ? undefined : 'row'
   }
 
-  isOnePlainStatement(text: string): boolean {
-    return this.#isOnePlainStatement(text)
-  }
-
   async start(): Promise<void> {
-    this.#isOnePlainStatement = await loadOnePlainStatement()
+    await this.#core.texts.load()
     try {
       await this.#begin()
     } catch (error) {
@@ -88,7 +82,7 @@ export class CoordinatedMode implements Mode {
     if (wish === 'hold') {
       if (this.#moving) throw busy()
       this.#holding = true
-      this.#core.hold(this.#lease())
+      this.#core.hold(this.#lease('flow'))
       return undefined
     }
     if (this.#holding && !this.#moving) this.#core.release(this.#core.side)
@@ -122,7 +116,7 @@ export class CoordinatedMode implements Mode {
   afterFence(): HoldLease {
     // From here the hold is no longer the source's, whose next word must not let calls go to the side that was shut.
     this.#holding = false
-    return this.#lease(this.#options.timings.holdTimeoutMillis)
+    return this.#lease('wait', this.#options.timings.holdTimeoutMillis)
   }
 
   async close(): Promise<void> {
@@ -205,10 +199,11 @@ export class CoordinatedMode implements Mode {
     if (from !== phase) this.#events.publish('phase', { name: this.#m.name, from, to: phase })
   }
 
-  #lease(patienceMillis = 0): HoldLease {
+  #lease(reads: HoldLease['reads'], patienceMillis = 0): HoldLease {
     const { timings } = this.#options
     return {
       millis: timings.holdTimeoutMillis,
+      reads,
       ended: async () => {
         const row = await endOfHold(this.#m, this.#core.side, patienceMillis)
         if (!row) return 'old'

@@ -1,29 +1,27 @@
 // createCutover: wires one migration in one process, and owns the lifetimes of everything in it.
-import pg from 'pg'
+import type pg from 'pg'
 import { CutoverError, isCutoverError } from '../errors.js'
 import { CutoverEvents, type CutoverEvent } from '../events.js'
 import { follow, type Follower } from '../phase/follow.js'
 import type { Phase, Side, Wish } from '../phase/phases.js'
-import type { Cutover } from './cutover.js'
+import type { AdvanceOptions, Cutover } from './cutover.js'
 import type { CutoverOptions } from './options.js'
 import { cutoverPool } from '../pool/cutover-pool.js'
-import { innerPool } from '../pool/pg-internals.js'
 import { PoolCore } from '../pool/pool-core.js'
-import type { PoolCoreOptions } from '../pool/pool-core-options.js'
 import type { Listener, Listening } from './listener.js'
+import { KnownTexts } from '../reads/known-texts.js'
 import { OnDemand } from './on-demand.js'
 import { readOptions, type ResolvedOptions } from './read-options.js'
+import { Shadowing } from './shadowing.js'
 import { readSampler, sampleTraffic } from './sampling.js'
 import type { CoordinatedMode } from './coordinated-mode.js'
 import type { Mode } from './mode.js'
 import { readStatus, type Status } from './status.js'
+import { owned, takePools } from './take-pools.js'
 import type { Supervised, SupervisedOptions } from './supervised-part.js'
 
 // Then calls are refused in place of waiting, until a phase comes.
 const READY_TIMEOUT_MILLIS = 5_000
-
-// Two cores over one pool would never drain for each other's work, and a source speaks to the last who listens.
-const owned = new WeakSet<object>()
 
 /**
  * Makes the facade of one migration. Opens nothing by itself but what the source needs; see {@link CutoverOptions}.
@@ -39,6 +37,7 @@ class LiveCutover extends CutoverEvents implements Cutover {
   readonly #core: PoolCore
   #mode: Mode | undefined
   #coordinated: CoordinatedMode | undefined
+  readonly shadow: Shadowing
   readonly #follower: Follower
   readonly #options: ResolvedOptions
   readonly #onDemand: OnDemand
@@ -64,12 +63,13 @@ class LiveCutover extends CutoverEvents implements Cutover {
       name: options.name,
       pools,
       events: this,
-      isOnePlainStatement: (text) => this.#coordinated?.isOnePlainStatement(text) ?? false,
+      texts: new KnownTexts(),
       onFence: options.control && (() => this.#coordinated?.afterFence()),
     })
     this.#core = core
     this.pool = cutoverPool(this.#core)
     this.#onDemand = new OnDemand(core, this, options)
+    this.shadow = new Shadowing(this.name)
     this.#stopSampling = sampler && sampleTraffic(core, sampler, { ...options, events: this })
     this.#started = this.#start()
     this.#follower = follow(options.source, {
@@ -77,6 +77,7 @@ class LiveCutover extends CutoverEvents implements Cutover {
       events: this,
       onWish: async (wish) => {
         await this.#begun()
+        if (wish !== 'hold') await this.shadow.assertEqual(this.phase, wish)
         return this.#mode?.follow(wish)
       },
       undone: (wish) => this.#undone(wish),
@@ -130,10 +131,15 @@ class LiveCutover extends CutoverEvents implements Cutover {
     return this.#onDemand.supervise(part)
   }
 
-  async advance(phase: Phase): Promise<CutoverEvent | undefined> {
+  flowsWhileHeld(text: string): boolean {
+    return this.#core.flows(text)
+  }
+
+  async advance(phase: Phase, options: AdvanceOptions = {}): Promise<CutoverEvent | undefined> {
     this.#refuseEnded()
     const { lastWish } = this.#follower
     await this.#begun()
+    if (options.despite !== 'mismatches') await this.shadow.assertEqual(this.phase, phase)
     const event = await this.#mode?.change(phase)
     // What was wished meanwhile is newer than this.
     if (this.#follower.lastWish === lastWish) this.#follower.overruled()
@@ -210,6 +216,7 @@ class LiveCutover extends CutoverEvents implements Cutover {
 
   async #end(): Promise<void> {
     this.#stopSampling?.()
+    await this.shadow.close()
     const followed = this.#follower.close()
     await this.#onDemand.stopParts()
     await this.#started.catch(() => {})
@@ -221,26 +228,4 @@ class LiveCutover extends CutoverEvents implements Cutover {
     const { source, pools } = this.#options
     for (const taken of [source, pools.old, pools.new]) owned.delete(taken)
   }
-}
-
-function takePools(options: ResolvedOptions): PoolCoreOptions['pools'] {
-  const taken = { old: takePool(options, 'old'), new: takePool(options, 'new') }
-  // Only now that neither was refused.
-  for (const given of Object.values(options.pools)) if (given instanceof pg.Pool) owned.add(given)
-  return taken
-}
-
-function takePool(options: ResolvedOptions, side: Side): PoolCoreOptions['pools'][Side] {
-  const given = options.pools[side]
-  // Each view that is listened to listens to it, and there may be any number of them.
-  if (!(given instanceof pg.Pool))
-    return { inner: innerPool(new pg.Pool(given).setMaxListeners(0)), handedIn: false }
-  const fault = owned.has(given)
-    ? 'already belongs to another migration'
-    : given.ending
-      ? 'was ended; pass an open one'
-      : undefined
-  if (fault !== undefined)
-    throw new CutoverError('ERR_OPTION', `createCutover: the pool given as ${side} ${fault}`)
-  return { inner: innerPool(given), handedIn: true }
 }

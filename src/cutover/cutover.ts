@@ -4,8 +4,18 @@ import type pg from 'pg'
 import type { CutoverEvent, EventMap } from '../events.js'
 import type { Phase, Side } from '../phase/phases.js'
 import type { Listener, Listening } from './listener.js'
+import type { Shadow } from './shadowing.js'
 import type { Status } from './status.js'
 import type { Supervised, SupervisedOptions } from './supervised-part.js'
+
+/** What `advance` may be told besides. */
+export interface AdvanceOptions {
+  /**
+   * `mismatches`: changes the writer although compared reads have differed for real, which is otherwise refused with
+   * `ERR_MISMATCH`.
+   */
+  readonly despite?: 'mismatches' | undefined
+}
 
 /** One migration in one process. Its events are those of {@link EventMap}. */
 export interface Cutover extends EventEmitter<EventMap> {
@@ -64,11 +74,19 @@ export interface Cutover extends EventEmitter<EventMap> {
   status(): Status
   /**
    * Moves to a phase and, where the writer changes, runs the cutover. Resolves when this process serves by it, with the
-   * event of the cutover if there was one. Rejects with the reason, and then everything is as it was before, but for
+   * event of the cutover if there was one. Compared reads that differ for real refuse a move to the new database with
+   * `ERR_MISMATCH`, unless `options` say otherwise. Rejects with the reason, and then everything is as it was before, but for
    * `ERR_OPEN_PENDING` and `ERR_IN_DOUBT`, which `recover` or the next look at the rows ends. A way back that could not be
    * made is a `warning` event with the code `ERR_REVERSE`.
    */
-  advance(phase: Phase): Promise<CutoverEvent | undefined>
+  advance(phase: Phase, options?: AdvanceOptions): Promise<CutoverEvent | undefined>
+  /**
+   * True while new work is held and a `pool.query` of this text would be answered all the same, since it only reads. For
+   * libraries' adapters that check a client out for each statement, which waits whatever it is for: they ask first.
+   */
+  flowsWhileHeld(text: string): boolean
+  /** The reads that were compared with the other side's answers. */
+  readonly shadow: Shadow
   /** Gives the right to write back to the side it was taken from: from `live` or `rampdown` to `shadow`. */
   rollback(): Promise<CutoverEvent | undefined>
   /**

@@ -73,6 +73,7 @@ export class DirectMode implements Mode {
       if (this.#moving) throw busy()
       this.#core.hold({
         millis: this.#options.timings.holdTimeoutMillis,
+        reads: 'flow',
         ended: () => Promise.resolve(this.#core.side),
       })
       return undefined
@@ -200,7 +201,7 @@ export class DirectMode implements Mode {
         await this.stateFile?.store(phase)
       })
       await step('hold', () =>
-        core.hold({ millis: timings.holdTimeoutMillis, ended: () => Promise.resolve(left) }),
+        core.hold({ millis: timings.holdTimeoutMillis, reads: 'flow', ended: () => Promise.resolve(left) }),
       )
       await step('drain', async () => {
         const deadline = performance.now() + timings.drainTimeoutMillis

@@ -18,6 +18,26 @@ export interface ControlOptions {
   readonly newReachedBy?: string | undefined
 }
 
+/** How reads are sampled and compared. The comparison never delays, fails or changes the answer that a caller gets. */
+export interface ShadowOptions {
+  /** The share of all reads through `pool.query` that is compared, from 0 to 1. Default 0.01. */
+  readonly rate?: number | undefined
+  /** Each statement is compared this often a minute whatever the rate, so that rare ones are seen too. 0 to 60; default 1. */
+  readonly perMinute?: number | undefined
+  /** Connections to each side for comparing, and so the comparisons at once. 1 to 20; default 2. */
+  readonly max?: number | undefined
+  /** An answer that is larger is not compared. Bytes as the server sends them; default 8 MiB. */
+  readonly maxBytes?: number | undefined
+  /** A statement that takes longer on either side is given up and not compared. Milliseconds; default 2,000. */
+  readonly timeoutMillis?: number | undefined
+  /** How long the mirror may take to pass before a difference is told from lag. Milliseconds; default 10,000. */
+  readonly lagTimeoutMillis?: number | undefined
+  /** The relative difference up to which floating-point numbers are equal. 0 to 0.1; default 0. */
+  readonly floatTolerance?: number | undefined
+  /** Whether the report shows the values of rows that differ. They are your users' values. Default `false`. */
+  readonly values?: boolean | undefined
+}
+
 /** What `createCutover` takes. Every key that is not listed here is refused with `ERR_OPTION`. */
 export interface CutoverOptions {
   /**
@@ -72,6 +92,16 @@ export interface CutoverOptions {
    * moves. In direct mode wishes are always followed, and tried again for as long as they stand.
    */
   readonly autoAdvance?: boolean | undefined
+  /**
+   * How many statements that are known to be reads may run at once on the side in use while new work is held, in read-only
+   * sessions of their own; 0 has them wait like everything else. 0 to 100. Default: the `max` of that side's pool, at most 10.
+   */
+  readonly heldReadsMax?: number | undefined
+  /**
+   * How sampled reads are compared with the other side's answers in the phases `shadow` and `live`; `false` compares nothing.
+   * Default: as in {@link ShadowOptions}.
+   */
+  readonly shadow?: ShadowOptions | false | undefined
   /**
    * What happens to transactions that are still open at the drain's deadline: `abort` the attempt and leave them alone,
    * or `cancel` them. Default `abort`, which rejects with `ERR_DRAIN_TIMEOUT`.

@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import pg from 'pg'
 import { DEFAULT_TIMINGS, type Timings } from '../control/migration.js'
 import type { ControlOptions, CutoverOptions } from './options.js'
+import { readShadow, type ResolvedShadow } from './read-shadow.js'
 import { readTimings } from './read-timings.js'
 import { CutoverError } from '../errors.js'
 import { constructorName, readTable, type Option, type OptionTable } from '../options.js'
@@ -10,7 +11,7 @@ import { PHASE_NAMES, type Phase, type Side } from '../phase/phases.js'
 import type { Source } from '../phase/source.js'
 
 /** The options that stay undefined when they are not given. */
-type Undecided = 'mirror' | 'tables' | 'fallback' | 'stateFile'
+type Undecided = 'mirror' | 'tables' | 'fallback' | 'stateFile' | 'heldReadsMax' | 'shadow'
 
 type Filled = {
   readonly [K in keyof CutoverOptions]-?: K extends Undecided
@@ -36,6 +37,10 @@ export interface ResolvedOptions {
   /** As an absolute path. */
   readonly stateFile: string | undefined
   readonly autoAdvance: boolean
+  /** Undefined: as many as the pool's own `max`, at most 10. */
+  readonly heldReadsMax: number | undefined
+  /** Undefined: nothing is compared. */
+  readonly shadow: ResolvedShadow | undefined
   readonly onDrainTimeout: 'abort' | 'cancel'
   readonly attempts: number
   readonly timings: Timings
@@ -166,6 +171,13 @@ const TABLE: OptionTable<Filled> = {
     accepts: (value) => typeof value === 'string' && value !== '' && !value.includes('\0'),
   },
   autoAdvance: yesOrNo,
+  heldReadsMax: {
+    default: undefined,
+    expected: 'a whole number from 0 to 100',
+    accepts: isWholeFrom(0, 100),
+  },
+  // Read by a table of its own.
+  shadow: { default: undefined, expected: 'false or an object', accepts: () => true },
   onDrainTimeout: oneOf(['abort', 'cancel'], 'abort'),
   attempts: { default: 3, expected: 'a whole number from 1 to 10', accepts: isWholeFrom(1, 10) },
   prepareTimeoutMillis: millis('prepareTimeoutMillis'),
@@ -211,6 +223,8 @@ export function readOptions(input: CutoverOptions): ResolvedOptions {
     // Made absolute now, since the working directory may change.
     stateFile: given.stateFile === undefined ? undefined : resolve(given.stateFile),
     autoAdvance: given.autoAdvance,
+    heldReadsMax: given.heldReadsMax,
+    shadow: readShadow(given.shadow, where),
     onDrainTimeout: given.onDrainTimeout,
     attempts: given.attempts,
     timings: readTimings(given, input, where),

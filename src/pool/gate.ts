@@ -19,6 +19,11 @@ export interface LeaseReport {
 export interface HoldLease {
   readonly millis: number
   /**
+   * Whether statements known to be reads go on on the side in use until `stopReads`. They wait where this process cannot know
+   * that its side still has the last word, as after it met a fence.
+   */
+  readonly reads: 'flow' | 'wait'
+  /**
    * Called at the end of the lease. Says on which side the held work may go on; it aborts the attempt or, where that
    * is no longer possible, completes it. A rejection gives the held work up as retryable (`57P03`).
    */

@@ -1,6 +1,7 @@
 // What the gate of a process is made of, and who looks at it.
 import type { CutoverEvents } from '../events.js'
 import type { Side } from '../phase/phases.js'
+import type { KnownTexts } from '../reads/known-texts.js'
 import type { FenceMessage } from './fence-error.js'
 import type { HoldLease } from './gate.js'
 import type { InnerClient, InnerPool } from './pg-internals.js'
@@ -17,8 +18,7 @@ export interface PoolCoreOptions {
   readonly name: string
   readonly pools: Readonly<Record<Side, { readonly inner: InnerPool; readonly handedIn: boolean }>>
   readonly events: CutoverEvents
-  /** Whether this text is one plain statement that may run twice if it did nothing the first time. */
-  readonly isOnePlainStatement: (text: string) => boolean
+  readonly texts: Pick<KnownTexts, 'load' | 'isOnePlainStatement' | 'isRead'>
   /** A statement met a fence: says what to do about it, or undefined to leave it to the caller. */
   readonly onFence: ((fence: FenceMessage, side: Side) => HoldLease | undefined) | undefined
 }

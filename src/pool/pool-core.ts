@@ -16,7 +16,8 @@ import type { InnerClient, InnerPool } from './pg-internals.js'
 import { Pins } from './pins.js'
 import type { CoreView, PoolCoreOptions } from './pool-core-options.js'
 import { PoolAdmission, type AdmissionView } from './pool-admission.js'
-import { ClosedRoute, DirectRoute, GatedRoute, type Route } from './route.js'
+import type { Route } from './route.js'
+import { Routes, type Observer } from './routes.js'
 import { WaitingLine, type LineGoal } from './waiting-line.js'
 
 export class PoolCore implements Gate, AdmissionView {
@@ -26,14 +27,14 @@ export class PoolCore implements Gate, AdmissionView {
   /** Parts of the application to be stopped before a hold; a rejection is a reason not to hold. */
   readonly stopFirst = new Set<() => Promise<void>>()
   readonly pins = new Pins()
+  readonly texts: PoolCoreOptions['texts']
   readonly turns = new NestedTurns()
   readonly rerun: AdmissionView['rerun']
   readonly line: WaitingLine
   readonly #options: PoolCoreOptions
-  readonly #direct: Readonly<Record<Side, Route>>
+  readonly #routes: Routes
   readonly admission = new PoolAdmission(this)
   readonly clients: ClientClasses
-  readonly #gated = new GatedRoute(this.admission)
   #state: CoreState = { kind: 'unknown' }
   #generation = 0
   readonly #lease = new LeaseTimer(
@@ -45,12 +46,16 @@ export class PoolCore implements Gate, AdmissionView {
   constructor(options: PoolCoreOptions) {
     this.#options = options
     this.clients = clientClasses(this, options)
-    this.rerun = options.onFence && { name: options.name, isOnePlainStatement: options.isOnePlainStatement }
+    this.texts = options.texts
+    this.rerun = options.onFence && {
+      name: options.name,
+      isOnePlainStatement: (text) => this.texts.isOnePlainStatement(text),
+    }
     this.pools = bothSides(options.pools, {
       fenced: (where, fence) => this.#fenced(where, fence),
       failed: (where, error, client) => this.#failed(where, error, client),
     })
-    this.#direct = { old: new DirectRoute(this.pools.old.inner), new: new DirectRoute(this.pools.new.inner) }
+    this.#routes = new Routes(this.pools, this.admission)
     this.line = new WaitingLine({
       goal: () => this.#goal(),
       emptied: () => this.#settle(),
@@ -74,11 +79,13 @@ export class PoolCore implements Gate, AdmissionView {
   }
 
   get route(): Route {
-    const state = this.#state
-    if (state.kind === 'direct') return this.#direct[state.side]
-    if (state.kind === 'ended') return new ClosedRoute(poolEnded)
-    if (state.kind === 'refusing') return new ClosedRoute(phaseUnknown)
-    return this.#gated
+    return this.#routes.of(this.#state)
+  }
+
+  /** Puts somebody's own routes in front of the direct ones, or takes them away. */
+  observe(observer: Observer | undefined): void {
+    this.#routes.observe(observer)
+    this.#swapRoutes()
   }
 
   get inner(): InnerPool {
@@ -92,6 +99,11 @@ export class PoolCore implements Gate, AdmissionView {
 
   get heldMillis(): number {
     return this.#state.kind === 'held' ? performance.now() - this.#state.since : 0
+  }
+
+  /** Whether a call of `query` with this text is answered although new work is held. */
+  flows(_text: string): boolean {
+    return false
   }
 
   /** No phase is known and none is coming: calls fail until one is. */
@@ -196,12 +208,16 @@ export class PoolCore implements Gate, AdmissionView {
     this.#generation++
     this.#state = state
     if (isGated(state) !== gatedBefore) this.#listen(!gatedBefore)
-    const { route } = this
-    for (const view of this.views) view.swapRoute(route)
+    this.#swapRoutes()
     this.guests.routeChanged()
     if (!isGated(state)) this.pins.rest()
     this.#options.events.publish('route', { name: this.#options.name, route: state.kind, side: this.side })
     this.line.watch()
+  }
+
+  #swapRoutes(): void {
+    const { route } = this
+    for (const view of this.views) view.swapRoute(route)
   }
 
   // Only while gated: at rest nothing listens to every query.

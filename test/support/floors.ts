@@ -10,9 +10,11 @@ const FLOORS: readonly (readonly string[])[] = [
   ['errors'],
   ['options', 'events', 'address'],
   ['phase'],
-  ['pool', 'reads'],
+  ['reads'],
+  ['pool'],
   ['control'],
   ['mirror'],
+  ['shadow'],
   ['coordinator'],
   ['verify'],
   ['cutover'],
@@ -24,6 +26,8 @@ const FLOORS: readonly (readonly string[])[] = [
 const PACKAGES: Readonly<Record<string, (room: string, how: 'static' | 'dynamic') => boolean>> = {
   pg: () => true,
   'libpg-query': (room, how) => room === 'reads' && how === 'dynamic',
+  // Only in files that are loaded on demand.
+  'lru-cache': (room) => room === 'reads' || room === 'shadow',
 }
 
 /** These say nothing of what is inside. */

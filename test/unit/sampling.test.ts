@@ -9,6 +9,7 @@ import { createCutover, memorySource, type SampledCall, type Sampler } from '../
 import { cutoverPool } from '../../src/pool/cutover-pool.js'
 import { innerPool } from '../../src/pool/pg-internals.js'
 import { PoolCore } from '../../src/pool/pool-core.js'
+import { KnownTexts } from '../../src/reads/known-texts.js'
 
 const TICK = 1_000 / 4
 
@@ -58,7 +59,7 @@ function sampled({ active = true, take = (): void => {} } = {}) {
       new: { inner: innerPool(inner.new), handedIn: false },
     },
     events,
-    isOnePlainStatement: () => false,
+    texts: new KnownTexts(),
     onFence: undefined,
   })
   cores.push(core)
@@ -161,7 +162,7 @@ describe('the call after a tick', () => {
 })
 
 describe('a change of the route wins', () => {
-  const lease = { millis: 60_000, ended: () => Promise.resolve('old' as const) }
+  const lease = { millis: 60_000, reads: 'flow' as const, ended: () => Promise.resolve('old' as const) }
 
   it('over a sample that waits for its call', async () => {
     const { core, pool, taken, routeIsPlain } = sampled()

@@ -5,7 +5,7 @@ import { createCutover, memorySource } from '../../../src/index.js'
 import { cutoverPool } from '../../../src/pool/cutover-pool.js'
 import { innerPool } from '../../../src/pool/pg-internals.js'
 import { PoolCore } from '../../../src/pool/pool-core.js'
-import { loadOnePlainStatement } from '../../../src/reads/one-statement.js'
+import { KnownTexts } from '../../../src/reads/known-texts.js'
 import type { PoolFactory } from './fixture.js'
 
 /** Makes pools on a config of the old side; `newUrl` is where they must never send anything. */
@@ -47,13 +47,14 @@ const handedIn: MakeFactory = (newUrl) => async (config) => {
 
 /** A core whose new side is where the contract's own database is, when `flipped`. */
 async function coreOver(config: pg.PoolConfig, newUrl: string, flipped: boolean): Promise<PoolCore> {
+  await texts.load()
   const made = (own: pg.PoolConfig) => ({ inner: innerPool(new pg.Pool(own)), handedIn: false })
   const [own, other] = [made(config), made(configOfNew(config, newUrl))]
   const core = new PoolCore({
     name: NAME,
     pools: flipped ? { old: other, new: own } : { old: own, new: other },
     events: new CutoverEvents(),
-    isOnePlainStatement: await onePlainStatement,
+    texts,
     onFence: () => undefined,
   })
   // Connections that were opened for later would show in the counts, as they should.
@@ -75,7 +76,7 @@ const flipped: MakeFactory = (newUrl) => async (config) => {
   const core = await coreOver(config, newUrl, true)
   const pool = cutoverPool(core)
   await core.arm()
-  core.hold({ millis: 5_000, ended: () => Promise.resolve('old') })
+  core.hold({ millis: 5_000, reads: 'flow', ended: () => Promise.resolve('old') })
   await core.drain(1_000)
   core.release('new')
   await core.sweep('old')
@@ -87,7 +88,7 @@ function expectState(core: PoolCore, kind: PoolCore['state']['kind']): void {
   if (core.state.kind !== kind) throw new Error(`the route is ${core.state.kind}, not ${kind}`)
 }
 
-const onePlainStatement = loadOnePlainStatement()
+const texts = new KnownTexts()
 
 const factories = {
   'pg.Pool': plain,

@@ -5,6 +5,7 @@ import { createCutover, memorySource } from '../../../src/index.js'
 import { cutoverPool } from '../../../src/pool/cutover-pool.js'
 import { innerPool } from '../../../src/pool/pg-internals.js'
 import { PoolCore } from '../../../src/pool/pool-core.js'
+import { KnownTexts } from '../../../src/reads/known-texts.js'
 
 const [what = '', oldUrl = '', newUrl = ''] = process.argv.slice(2)
 
@@ -38,7 +39,7 @@ if (what === 'ended') {
     name: 'orders',
     pools: { old: inner(oldUrl), new: inner(newUrl) },
     events: new CutoverEvents(),
-    isOnePlainStatement: () => false,
+    texts: new KnownTexts(),
     onFence: undefined,
   })
   const pool = cutoverPool(core)
@@ -49,6 +50,7 @@ if (what === 'ended') {
     // Unref'ed, so that it fires only if something else keeps the process alive until then.
     core.hold({
       millis: 300,
+      reads: 'flow',
       ended: () => {
         console.log('released')
         return Promise.resolve('new')

@@ -9,12 +9,13 @@ import type { HoldLease } from '../../../src/pool/gate.js'
 import { innerPool } from '../../../src/pool/pg-internals.js'
 import { PoolCore } from '../../../src/pool/pool-core.js'
 import type { PoolCoreOptions } from '../../../src/pool/pool-core-options.js'
-import { loadOnePlainStatement } from '../../../src/reads/one-statement.js'
+import { KnownTexts } from '../../../src/reads/known-texts.js'
 import { freshDatabases } from '../../support/databases.js'
 
 export const NAME = 'orders'
 
-const isOnePlainStatement = await loadOnePlainStatement()
+const texts = new KnownTexts()
+await texts.load()
 
 const SCHEMA = (side: Side): string => `
   create table marker (side text not null);
@@ -140,7 +141,7 @@ export async function sides(): Promise<Sides> {
         new: { inner: innerPool(inner.new), handedIn: options.handedIn ?? false },
       }
       const { name = NAME, onFence = () => undefined } = options
-      const core = new PoolCore({ name, pools, events, isOnePlainStatement, onFence })
+      const core = new PoolCore({ name, pools, events, texts, onFence })
       if (options.unknown !== true) core.release('old')
       const one: Driven = { core, pool: cutoverPool(core), inner, events }
       driven.push(one)
@@ -153,7 +154,8 @@ export async function sides(): Promise<Sides> {
 export const lease = (
   millis = 60_000,
   ended: HoldLease['ended'] = () => Promise.reject(new Error('the lease of the test has ended')),
-): HoldLease => ({ millis, ended })
+  reads: HoldLease['reads'] = 'flow',
+): HoldLease => ({ millis, reads, ended })
 
 /** Arms, holds, drains and flips by hand, as a coordinator does when there is nothing to catch up with. */
 export async function flip(core: PoolCore, to: Side, drainMillis = 5_000): Promise<void> {

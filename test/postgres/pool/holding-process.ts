@@ -6,7 +6,7 @@ import { CutoverEvents } from '../../../src/events.js'
 import { cutoverPool } from '../../../src/pool/cutover-pool.js'
 import { innerPool } from '../../../src/pool/pg-internals.js'
 import { PoolCore } from '../../../src/pool/pool-core.js'
-import { loadOnePlainStatement } from '../../../src/reads/one-statement.js'
+import { KnownTexts } from '../../../src/reads/known-texts.js'
 
 const HELD = 10_000
 const ROUNDS = 2
@@ -21,7 +21,8 @@ const calls: Record<string, (pool: pg.Pool, served: () => void) => unknown> = {
 const call = calls[kind]
 if (call === undefined) throw new Error(`no such call: ${kind}`)
 
-const isOnePlainStatement = await loadOnePlainStatement()
+const texts = new KnownTexts()
+await texts.load()
 const inner = (connectionString: string) => ({
   inner: innerPool(new pg.Pool({ connectionString, max: 10 })),
   handedIn: false,
@@ -30,7 +31,7 @@ const core = new PoolCore({
   name: 'orders',
   pools: { old: inner(oldUrl), new: inner(newUrl) },
   events: new CutoverEvents(),
-  isOnePlainStatement,
+  texts,
   // Such that statements may run again, which is what weighs most.
   onFence: () => undefined,
 })
@@ -76,7 +77,7 @@ function watchTurns(): { stop(): { millis: number; ownMillis: number } } {
 const rounds: object[] = []
 for (let round = 0; round < ROUNDS; round++) {
   await core.arm()
-  core.hold({ millis: 60_000, ended: () => Promise.reject(new Error('the lease has ended')) })
+  core.hold({ millis: 60_000, reads: 'flow', ended: () => Promise.reject(new Error('the lease has ended')) })
   let count = 0
   let allServed = (): void => {}
   const all = new Promise<void>((resolve) => {

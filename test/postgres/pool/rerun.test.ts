@@ -10,7 +10,7 @@ import pg from 'pg'
 import { describe, expect, it } from 'vitest'
 import type { Side } from '../../../src/phase/phases.js'
 import type { HoldLease } from '../../../src/pool/gate.js'
-import { loadOnePlainStatement } from '../../../src/reads/one-statement.js'
+import { loadStatements } from '../../../src/reads/statements.js'
 import { atRest, eventWhere, lease, reasonOf, sideOf, sides, turn, WRITE, type Driven } from './fixture.js'
 
 const { drive, fence, unfence, keys, observe, urls } = await sides()
@@ -310,8 +310,8 @@ it.each([
   ['execute s', false],
   ['selec 1', false],
 ])('%j is one plain statement: %s', async (text, plain) => {
-  const isOnePlainStatement = await loadOnePlainStatement()
-  expect([isOnePlainStatement(text), isOnePlainStatement(text)]).toEqual([plain, plain])
+  const statements = await loadStatements()
+  expect([statements.of(text).plain, statements.of(text).plain]).toEqual([plain, plain])
 })
 
 /** In front of OLD: cuts a connection right behind the message with which a fence refuses. */

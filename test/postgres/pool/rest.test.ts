@@ -7,6 +7,7 @@ import { cutoverPool } from '../../../src/pool/cutover-pool.js'
 import { innerPool } from '../../../src/pool/pg-internals.js'
 import { PoolCore } from '../../../src/pool/pool-core.js'
 import { atRest, flip, sideOf, sides } from './fixture.js'
+import { KnownTexts } from '../../../src/reads/known-texts.js'
 
 const { drive, urls } = await sides()
 
@@ -97,7 +98,11 @@ it('no statement is parsed', async () => {
     name: 'orders',
     pools: { old: made(urls.old), new: made(urls.new) },
     events: new CutoverEvents(),
-    isOnePlainStatement: (text) => parsed.push(text) > 0,
+    texts: {
+      load: () => new KnownTexts().load(),
+      isOnePlainStatement: (text) => parsed.push(text) > 0,
+      isRead: (text) => parsed.push(text) === 0,
+    },
     onFence: () => undefined,
   })
   core.release('old')
