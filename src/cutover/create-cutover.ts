@@ -216,9 +216,9 @@ class LiveCutover extends CutoverEvents implements Cutover {
 
   async #end(): Promise<void> {
     this.#stopSampling?.()
-    await this.shadow.close()
     const followed = this.#follower.close()
     await this.#onDemand.stopParts()
+    await this.shadow.close()
     await this.#started.catch(() => {})
     // A wish that is being done ends with the mode.
     await this.#mode?.close()
