@@ -39,6 +39,13 @@ export async function freshDatabase(side: Side): Promise<FreshDatabase> {
   return { name: made.name, url: made.url, drop: () => drop([made]) }
 }
 
+/** Statement by statement, each in a transaction of its own. */
+export function runOn(connectionString: string, statements: readonly string[]): Promise<void> {
+  return withClient(connectionString, async (client) => {
+    for (const statement of statements) await client.query(statement)
+  })
+}
+
 /** Slots, roles and subscriptions are shared by a whole server: tests suffix their names with the database's. */
 function freshName(): string {
   return `t_${randomBytes(5).toString('hex')}`

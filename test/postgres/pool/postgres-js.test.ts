@@ -6,14 +6,9 @@ import { Readable } from 'node:stream'
 import postgres from 'postgres'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { postgresOver } from '../../../adapters/postgres-js.js'
-import {
-  createCutover,
-  memorySource,
-  type Cutover,
-  type MemorySource,
-  type Side,
-} from '../../../src/index.js'
+import { memorySource, type Cutover, type MemorySource, type Side } from '../../../src/index.js'
 import { freshDatabases, type FreshDatabases } from '../../support/databases.js'
+import { directCutover } from '../../support/direct-cutover.js'
 
 const SCHEMA = (side: Side): string => `
   create table marker (side text);
@@ -69,15 +64,7 @@ beforeAll(async () => {
 
 beforeEach(async () => {
   source = memorySource('old')
-  cutover = createCutover({
-    name: 'lazy',
-    old: { connectionString: databases.old },
-    new: { connectionString: databases.new },
-    source,
-    control: false,
-    mirror: 'none',
-  })
-  await cutover.ready()
+  cutover = await directCutover(databases, 'lazy', source)
   made = []
   sql = postgresOver(cutover, (side) => {
     made.push(side)

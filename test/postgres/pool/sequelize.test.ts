@@ -4,14 +4,9 @@ import { QueryTypes, Sequelize } from 'sequelize'
 import { once } from 'node:events'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { openSequelize, shutDown } from '../../../examples/sequelize.js'
-import {
-  createCutover,
-  memorySource,
-  type Cutover,
-  type MemorySource,
-  type Side,
-} from '../../../src/index.js'
-import { freshDatabases, type FreshDatabases } from '../../support/databases.js'
+import { memorySource, type Cutover, type MemorySource, type Side } from '../../../src/index.js'
+import { freshDatabases, runOn, type FreshDatabases } from '../../support/databases.js'
+import { directCutover } from '../../support/direct-cutover.js'
 
 const TYPES = ["create type mood as enum ('calm', 'wild')", 'create type size as enum ()']
 const VALUES = `select array['calm', 'wild']::mood[] as moods, 'wild'::mood as mood,
@@ -24,27 +19,15 @@ let sequelize: Sequelize
 
 beforeAll(async () => {
   databases = await freshDatabases()
-  for (const side of ['old', 'new'] as const) {
-    const client = new pg.Client({ connectionString: databases[side] })
-    await client.connect()
-    for (const statement of side === 'old' ? TYPES : TYPES.toReversed()) await client.query(statement)
-    await client.end()
-  }
+  await runOn(databases.old, TYPES)
+  await runOn(databases.new, TYPES.toReversed())
 })
 
 afterAll(() => databases.drop())
 
 beforeEach(async () => {
   source = memorySource('old')
-  cutover = createCutover({
-    name: 'types',
-    old: { connectionString: databases.old },
-    new: { connectionString: databases.new },
-    source,
-    control: false,
-    mirror: 'none',
-  })
-  await cutover.ready()
+  cutover = await directCutover(databases, 'types', source)
   sequelize = openSequelize(cutover, { timezone: '+03:00', pool: { max: 2 } })
 })
 

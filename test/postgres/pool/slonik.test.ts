@@ -1,13 +1,13 @@
 // Slonik over both databases: type parsers by name, its own errors, timeouts and retries.
-import pg from 'pg'
 import * as slonik from 'slonik'
 import { createPool, sql, type ClientConfigurationInput, type DatabasePool } from 'slonik'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { slonikDriver } from '../../../adapters/slonik.js'
 import { openSlonik, shutDown } from '../../../examples/slonik.js'
-import { createCutover, memorySource, type Cutover } from '../../../src/index.js'
-import { freshDatabases, type FreshDatabases } from '../../support/databases.js'
+import type { Cutover } from '../../../src/index.js'
+import { freshDatabases, runOn, type FreshDatabases } from '../../support/databases.js'
+import { directCutover } from '../../support/direct-cutover.js'
 
 const TYPES = [
   "create type mood as enum ('calm', 'wild')",
@@ -34,26 +34,14 @@ const open = async (options: ClientConfigurationInput = {}): Promise<DatabasePoo
 
 beforeAll(async () => {
   databases = await freshDatabases()
-  for (const side of ['old', 'new'] as const) {
-    const client = new pg.Client({ connectionString: databases[side] })
-    await client.connect()
-    for (const statement of side === 'old' ? TYPES : TYPES.toReversed()) await client.query(statement)
-    await client.end()
-  }
+  await runOn(databases.old, TYPES)
+  await runOn(databases.new, TYPES.toReversed())
 })
 
 afterAll(() => databases.drop())
 
 beforeEach(async () => {
-  cutover = createCutover({
-    name: 'types',
-    old: { connectionString: databases.old },
-    new: { connectionString: databases.new },
-    source: memorySource('old'),
-    control: false,
-    mirror: 'none',
-  })
-  await cutover.ready()
+  cutover = await directCutover(databases, 'types')
 })
 
 afterEach(() => shutDown(pool, cutover))

@@ -1,38 +1,16 @@
 // Runs what concerns ends and events of the pool contract on a second pool of a migration whose first one was ended.
-import { afterAll } from 'vitest'
-import { createCutover, memorySource } from '../../../src/index.js'
-import { createFixture } from '../../contract/pool/fixture.js'
 import { countsContract } from '../../contract/pool/counts.js'
 import { endContract } from '../../contract/pool/end.js'
 import { eventsContract } from '../../contract/pool/events.js'
-import { createTables } from '../../contract/pool/tables.js'
-import { freshDatabases } from '../../support/databases.js'
+import { fixtureOverMigration } from '../../contract/pool/over-migration.js'
 
-const databases = await freshDatabases()
-await createTables(databases.old, 'old')
-await createTables(databases.new, 'new')
-afterAll(() => databases.drop())
+const place = { subject: 'a second pool', behavesLike: 'CutoverPool' } as const
 
-const fixture = createFixture(
-  async (config) => {
-    const cutover = createCutover({
-      name: 'contract',
-      old: config,
-      new: { connectionString: databases.new },
-      source: memorySource('old'),
-    })
-    await cutover.ready()
-    const pool = cutover.createPool()
-    await cutover.pool.end()
-    return { pool, dispose: () => cutover.end() }
-  },
-  {
-    subject: 'a second pool',
-    oldUrl: databases.old,
-    newUrl: databases.new,
-    behavesLike: 'CutoverPool',
-  },
-)
+const fixture = await fixtureOverMigration(place, async (cutover) => {
+  const pool = cutover.createPool()
+  await cutover.pool.end()
+  return pool
+})
 
 endContract(fixture)
 eventsContract(fixture)
