@@ -3,7 +3,7 @@ import pg from 'pg'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { DirectMode } from '../../../src/cutover/direct-mode.js'
 import type { StepEvent } from '../../../src/events.js'
-import { createCutover, memorySource, type Cutover, type CutoverOptions } from '../../../src/index.js'
+import { memorySource, type Cutover } from '../../../src/index.js'
 import type { Source, SourceReport } from '../../../src/phase/source.js'
 import { readOptions } from '../../../src/cutover/read-options.js'
 import { startProxy } from '../../support/proxy.js'
@@ -20,25 +20,10 @@ import {
   type Driven,
 } from './fixture.js'
 
-const { drive, keys, urls, until } = await sides()
+const { drive, keys, migrate, urls, until } = await sides()
 
-let cutovers: Cutover[] = []
-
-function migrate(more: Partial<CutoverOptions> = {}): Cutover {
-  const cutover = createCutover({
-    name: 'orders',
-    old: { connectionString: urls.old, max: 4 },
-    new: { connectionString: urls.new, max: 4 },
-    source: memorySource('old'),
-    ...more,
-  })
-  cutovers.push(cutover)
-  return cutover
-}
-
-afterEach(async () => {
+afterEach(() => {
   vi.useRealTimers()
-  for (const cutover of cutovers.splice(0)) await cutover.end()
 })
 
 const phase = (cutover: Cutover, to: string): Promise<unknown> =>

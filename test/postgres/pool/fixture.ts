@@ -1,9 +1,14 @@
 // What the tests of the routes share: two sides that say who they are, a gate that is driven by hand, and what each side holds.
 import { afterAll, afterEach } from 'vitest'
 import pg from 'pg'
-import type { Cutover } from '../../../src/cutover/cutover.js'
 import { CutoverEvents, type EventMap } from '../../../src/events.js'
-import type { Side } from '../../../src/phase/phases.js'
+import {
+  createCutover,
+  memorySource,
+  type Cutover,
+  type CutoverOptions,
+  type Side,
+} from '../../../src/index.js'
 import { cutoverPool } from '../../../src/pool/cutover-pool.js'
 import type { HoldLease } from '../../../src/pool/gate.js'
 import { innerPool } from '../../../src/pool/pg-internals.js'
@@ -59,6 +64,8 @@ export interface Sides {
   unfence(side: Side): Promise<void>
   /** A core over two pools, direct on OLD. Ended after the test, with every client of it taken back. */
   drive(config?: pg.PoolConfig, options?: DrivenOptions): Driven
+  /** A migration of four clients a side, on OLD and in direct mode. Ended after the test. */
+  migrate(more?: Partial<CutoverOptions>): Cutover
 }
 
 /** Two databases for one test file; the entries are emptied after each test. */
@@ -73,6 +80,7 @@ export async function sides(): Promise<Sides> {
     await observers[side].query(SCHEMA(side))
   }
   let driven: Driven[] = []
+  const migrated: Cutover[] = []
 
   const observe: Sides['observe'] = async <R extends pg.QueryResultRow>(
     side: Side,
@@ -89,6 +97,7 @@ export async function sides(): Promise<Sides> {
   }
 
   afterEach(async () => {
+    for (const cutover of migrated.splice(0)) await cutover.end()
     const made = driven
     driven = []
     for (const { core, inner } of made) {
@@ -130,6 +139,17 @@ export async function sides(): Promise<Sides> {
     },
     async unfence(side) {
       await observe(side, 'drop trigger if exists fence on entry')
+    },
+    migrate(more = {}) {
+      const cutover = createCutover({
+        name: NAME,
+        old: { connectionString: urls.old, max: 4 },
+        new: { connectionString: urls.new, max: 4 },
+        source: memorySource('old'),
+        ...more,
+      })
+      migrated.push(cutover)
+      return cutover
     },
     drive(config = {}, options = {}) {
       const make = (side: Side): pg.Pool =>

@@ -6,7 +6,6 @@ import { afterEach, describe, expect, it, vi } from 'vitest'
 import { Listeners } from '../../../src/cutover/listen.js'
 import { readOptions } from '../../../src/cutover/read-options.js'
 import {
-  createCutover,
   memorySource,
   type Cutover,
   type CutoverOptions,
@@ -17,7 +16,7 @@ import {
 import { startProxy } from '../../support/proxy.js'
 import { eventWhere, lease, reasonOf, sides, stateOf, type Driven, type Sides } from './fixture.js'
 
-const { drive, observe, until, urls } = await sides()
+const { drive, observe, until, urls, ...made } = await sides()
 
 for (const side of ['old', 'new'] as const) await observe(side, 'create table fenced (id int)')
 
@@ -26,14 +25,9 @@ afterEach(async () => {
   for (const cleanup of cleanups.splice(0).toReversed()) await cleanup()
 })
 
-function migrate(more: Partial<CutoverOptions> = {}): Cutover {
-  const cutover = createCutover({
-    name: 'orders',
-    old: { connectionString: urls.old, max: 4 },
-    new: { connectionString: urls.new, max: 4 },
-    source: memorySource('old'),
-    ...more,
-  })
+/** Ended before what its connections go through is closed. */
+function migrate(more?: Partial<CutoverOptions>): Cutover {
+  const cutover = made.migrate(more)
   cleanups.push(() => cutover.end())
   return cutover
 }
@@ -319,16 +313,7 @@ describe('a move, step by step', () => {
   })
 
   it('tells of what is on its way from the side that was left before anything of the other', async () => {
-    const proxy = await startProxy(Number(new URL(urls.old).port))
-    cleanups.push(() => proxy.close())
-    const { core, events, listeners } = listening({ old: proxy.url(urls.old) })
-    const { heard, listener, until: untilHeard } = ear()
-    await listeners.listen('jobs', listener)
-    await core.arm()
-    core.hold(lease())
-    await core.drain(1_000)
-    decided(events)
-    proxy.stall('to-client')
+    const { proxy, core, heard, untilHeard } = await leavingOldStalled()
     await notify('old', 'first')
     core.release('new')
     await notify('new', 'second')
@@ -347,16 +332,7 @@ describe('a move, step by step', () => {
   })
 
   it('tells of a gap where the side that was left dies before everything is heard', async () => {
-    const proxy = await startProxy(Number(new URL(urls.old).port))
-    cleanups.push(() => proxy.close())
-    const { core, events, listeners } = listening({ old: proxy.url(urls.old) })
-    const { heard, listener, until: untilHeard } = ear()
-    await listeners.listen('jobs', listener)
-    await core.arm()
-    core.hold(lease())
-    await core.drain(1_000)
-    decided(events)
-    proxy.stall('to-client')
+    const { proxy, core, heard, untilHeard } = await leavingOldStalled()
     await notify('old', 'lost')
     core.release('new')
     await notify('new', 'after')
@@ -366,16 +342,7 @@ describe('a move, step by step', () => {
   })
 
   it('tells of a gap where the side that was left does not answer in time', async () => {
-    const proxy = await startProxy(Number(new URL(urls.old).port))
-    cleanups.push(() => proxy.close())
-    const { core, events, listeners } = listening({ old: proxy.url(urls.old) })
-    const { heard, listener, until: untilHeard } = ear()
-    await listeners.listen('jobs', listener)
-    await core.arm()
-    core.hold(lease())
-    await core.drain(1_000)
-    decided(events)
-    proxy.stall('to-client')
+    const { core, heard, untilHeard } = await leavingOldStalled()
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
     core.release('new')
     await vi.advanceTimersByTimeAsync(2_000)
@@ -480,6 +447,21 @@ function listening(more: { readonly old?: string } = {}): Driven & { readonly li
   const listeners = new Listeners(driven.core, driven.events, options)
   cleanups.push(() => listeners.close())
   return { ...driven, listeners }
+}
+
+/** A move that is decided, with what OLD still has to say to its listener held up on the way. */
+async function leavingOldStalled() {
+  const proxy = await startProxy(Number(new URL(urls.old).port))
+  cleanups.push(() => proxy.close())
+  const { core, events, listeners } = listening({ old: proxy.url(urls.old) })
+  const { heard, listener, until: untilHeard } = ear()
+  await listeners.listen('jobs', listener)
+  await core.arm()
+  core.hold(lease())
+  await core.drain(1_000)
+  decided(events)
+  proxy.stall('to-client')
+  return { proxy, core, heard, untilHeard }
 }
 
 const decided = (events: Driven['events']): void =>

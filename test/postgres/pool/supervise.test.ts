@@ -1,36 +1,12 @@
 // Parts with connections of their own: stopped before a hold, started where the traffic then is, and never twice at once.
-import { afterEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { readOptions } from '../../../src/cutover/read-options.js'
 import { Supervisor } from '../../../src/cutover/supervise.js'
-import {
-  createCutover,
-  memorySource,
-  type Cutover,
-  type CutoverOptions,
-  type Side,
-  type SupervisedOptions,
-} from '../../../src/index.js'
+import { memorySource, type Cutover, type Side, type SupervisedOptions } from '../../../src/index.js'
 import { seededRandom } from '../../fleet/seeded-random.js'
 import { eventWhere, lease, reasonOf, routeOf, sideOf, sides, stateOf, type Driven } from './fixture.js'
 
-const { drive, urls } = await sides()
-
-let cutovers: Cutover[] = []
-afterEach(async () => {
-  for (const cutover of cutovers.splice(0)) await cutover.end()
-})
-
-function migrate(more: Partial<CutoverOptions> = {}): Cutover {
-  const cutover = createCutover({
-    name: 'orders',
-    old: { connectionString: urls.old, max: 4 },
-    new: { connectionString: urls.new, max: 4 },
-    source: memorySource('old'),
-    ...more,
-  })
-  cutovers.push(cutover)
-  return cutover
-}
+const { drive, migrate } = await sides()
 
 interface Part {
   /** What is supervised. */
