@@ -6,7 +6,8 @@ import { changeWriter } from '../coordinator/coordinator.js'
 import { findWriter } from '../coordinator/find-writer.js'
 import { CutoverError } from '../errors.js'
 import type { CutoverEvent, CutoverEvents } from '../events.js'
-import { dropStream, housekeeping } from '../mirror/replication.js'
+import type { MirrorStatus } from '../mirror/lag.js'
+import { dropStream } from '../mirror/replication.js'
 import { otherSide, PHASES, writerOf, type Phase, type Side, type Wish } from '../phase/phases.js'
 import type { HoldLease } from '../pool/gate.js'
 import type { PoolCore } from '../pool/pool-core.js'
@@ -14,12 +15,12 @@ import { endOfHold } from './end-of-hold.js'
 import { keepTrying, type Trying } from './keep-trying.js'
 import type { ResolvedOptions } from './read-options.js'
 import { migrationOf } from './migration-of.js'
+import { MirrorWatch } from './mirror-watch.js'
 import { busy, type Mode } from './mode.js'
 import { refuseIllegal } from './refuse-illegal.js'
 
 // How often the rows are read again, for changes that another process or the command line has made.
 const POLL_MILLIS = 1_000
-const HOUSEKEEPING_MILLIS = 10_000
 const SIDES = ['old', 'new'] as const satisfies readonly Side[]
 
 export class CoordinatedMode implements Mode {
@@ -31,7 +32,8 @@ export class CoordinatedMode implements Mode {
   readonly #core: PoolCore
   #moving: Promise<unknown> | undefined
   #polling: Promise<void> | undefined
-  #timers: readonly NodeJS.Timeout[] = []
+  #timer: NodeJS.Timeout | undefined
+  readonly #watch: MirrorWatch
   /** The rows could not be read at the start. */
   #looking: Trying | undefined
   readonly #again: () => void
@@ -47,10 +49,15 @@ export class CoordinatedMode implements Mode {
     this.#events = events
     this.#options = options
     this.#m = migrationOf(options, events, core)
+    this.#watch = new MirrorWatch(this.#m, () => (this.#moving || this.#closed ? undefined : this.phase))
   }
 
   get phaseFrom(): 'row' | undefined {
     return this.phase === undefined ? undefined : 'row'
+  }
+
+  get mirror(): MirrorStatus | undefined {
+    return this.#watch.status(this.phase)
   }
 
   async start(): Promise<void> {
@@ -72,10 +79,8 @@ export class CoordinatedMode implements Mode {
     const row = await findWriter(this.#m)
     if (this.#closed) return
     this.#rest(row?.phase ?? 'old', row)
-    this.#timers = [
-      setInterval(() => this.#poll(), POLL_MILLIS).unref(),
-      setInterval(() => this.#keepHouse(), HOUSEKEEPING_MILLIS).unref(),
-    ]
+    this.#timer = setInterval(() => this.#poll(), POLL_MILLIS).unref()
+    this.#watch.start()
   }
 
   async follow(wish: Wish): Promise<string | undefined> {
@@ -109,6 +114,7 @@ export class CoordinatedMode implements Mode {
       )
     } finally {
       this.#moving = undefined
+      this.#watch.look()
     }
   }
 
@@ -121,7 +127,8 @@ export class CoordinatedMode implements Mode {
 
   async close(): Promise<void> {
     this.#closed = true
-    for (const timer of this.#timers) clearInterval(timer)
+    clearInterval(this.#timer)
+    this.#watch.stop()
     // The servers go on with a copy by themselves, and the next `advance` takes it up; anything else ends soon.
     if (this.#copying || this.phase === undefined) await this.#disconnect()
     await this.#looking?.stop()
@@ -235,11 +242,5 @@ export class CoordinatedMode implements Mode {
       .finally(() => {
         this.#polling = undefined
       })
-  }
-
-  #keepHouse(): void {
-    if (this.#moving || this.#closed || this.#m.mirror !== 'replication') return
-    if (this.phase === undefined || PHASES[this.phase].mirroredTo === undefined) return
-    housekeeping(this.#m).catch((error: unknown) => this.#warn('HOUSEKEEPING', error))
   }
 }

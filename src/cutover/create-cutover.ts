@@ -98,7 +98,7 @@ class LiveCutover extends CutoverEvents implements Cutover {
   }
 
   status(): Status {
-    return readStatus(this.#options, this.#core, this.#mode, this.#follower)
+    return readStatus(this.#options, this.#core, this.#mode, this.#follower, this.shadow)
   }
 
   createPool(...given: readonly unknown[]): pg.Pool {

@@ -1,6 +1,7 @@
 // What the two ways to run have in common, as the rest of a migration sees them.
 import { CutoverError } from '../errors.js'
 import type { CutoverEvent } from '../events.js'
+import type { MirrorStatus } from '../mirror/lag.js'
 import type { Phase, Wish } from '../phase/phases.js'
 
 /**
@@ -23,6 +24,8 @@ export interface Mode {
   readonly stateFile?: StateFileStatus | undefined
   /** The number of the last change of writer that this process knows of. */
   readonly epoch: number
+  /** What copies the writer's changes to the other side, as it was last seen. */
+  readonly mirror?: MirrorStatus | undefined
   /** Finds the phase that is remembered, if any, and begins to serve by it. */
   start(): Promise<void>
   /** Does what a source asks for; gives the reason where it does nothing. */

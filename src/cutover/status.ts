@@ -1,9 +1,12 @@
 // The state of one process's migration as plain data.
+import type { MirrorStatus } from '../mirror/lag.js'
 import type { Follower } from '../phase/follow.js'
 import type { Phase, Side } from '../phase/phases.js'
 import type { PoolCore } from '../pool/pool-core.js'
+import type { ShadowTotals } from '../shadow/report.js'
 import type { Mode, PhaseFrom, StateFileStatus } from './mode.js'
 import type { ResolvedOptions } from './read-options.js'
+import type { Shadow } from './shadowing.js'
 
 /** What `cutover.status()` gives; safe to log and to serialise. */
 export interface Status {
@@ -25,8 +28,26 @@ export interface Status {
   readonly waiting: number
   /** How long the present hold lasts; 0 when nothing is held. */
   readonly heldMillis: number
+  /** What all holds of this process have come to since it began. */
+  readonly held: {
+    /** Calls that waited, however often they were let go. */
+    readonly calls: number
+    /** Reads that were answered meanwhile. */
+    readonly reads: number
+    /** The longest that one call waited. */
+    readonly longestMillis: number
+  }
+  /** How often a statement of this process met a fence. */
+  readonly fenceHits: number
   /** Checked out, being connected or waiting inside the pool of each side. */
   readonly inFlight: Readonly<Record<Side, number>>
+  /**
+   * What copies the writer's changes to the other side, looked at every 5 s. Undefined where the phase has no mirror, in
+   * direct mode, and for a moment after the mirror has begun or was turned round.
+   */
+  readonly mirror: MirrorStatus | undefined
+  /** What became of compared reads, as `cutover.shadow.totals()` gives it. Undefined with `shadow: false`. */
+  readonly shadow: ShadowTotals | undefined
   readonly source: {
     readonly name: string
     readonly lastHeard: string | undefined
@@ -39,11 +60,14 @@ export interface Status {
 
 /** What is true now; `mode` is undefined as long as it is being loaded. */
 export function readStatus(
-  { name, control, source }: ResolvedOptions,
+  options: ResolvedOptions,
   core: PoolCore,
   mode: Mode | undefined,
   { lastHeard, lastWish, whyNot }: Follower,
+  shadow: Shadow,
 ): Status {
+  const { name, control, source } = options
+  const counters = countersOf(core)
   const file = mode?.stateFile
   return {
     name,
@@ -56,7 +80,11 @@ export function readStatus(
     route: core.state.kind,
     waiting: core.line.length,
     heldMillis: core.heldMillis,
+    held: { calls: counters.held, reads: counters.heldReads, longestMillis: counters.longestHeldMillis },
+    fenceHits: counters.fences,
     inFlight: { old: core.pools.old.inFlight, new: core.pools.new.inFlight },
+    mirror: mode?.mirror,
+    shadow: options.shadow && shadow.totals(),
     source: {
       name: source.name,
       lastHeard: lastHeard?.value,
@@ -65,4 +93,17 @@ export function readStatus(
       whyNot,
     },
   }
+}
+
+interface Counters {
+  readonly held: number
+  readonly heldReads: number
+  readonly fences: number
+  readonly longestHeldMillis: number
+}
+
+function countersOf(core: object): Counters {
+  return 'counters' in core
+    ? (core.counters as Counters)
+    : { held: 0, heldReads: 0, fences: 0, longestHeldMillis: 0 }
 }

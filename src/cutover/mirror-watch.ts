@@ -1,0 +1,61 @@
+// Looks after the mirror on a timer: moves idle slots forward, and measures how far it is behind.
+import type { Migration } from '../control/migration.js'
+import { LagMeter, type MirrorStatus } from '../mirror/lag.js'
+import { housekeeping } from '../mirror/replication.js'
+import { PHASES, writerOf, type Phase } from '../phase/phases.js'
+
+const TURN_MILLIS = 5_000
+
+export class MirrorWatch {
+  readonly #m: Migration
+  readonly #phase: () => Phase | undefined
+  readonly #meter = new LagMeter()
+  #timer: NodeJS.Timeout | undefined
+  #looking = false
+
+  /** `phase` is undefined while nothing must be touched, as during a change of writer. */
+  constructor(m: Migration, phase: () => Phase | undefined) {
+    this.#m = m
+    this.#phase = phase
+  }
+
+  /** The mirror of this phase as it was last seen; undefined before it was, and where the phase has none. */
+  status(phase: Phase | undefined): MirrorStatus | undefined {
+    return this.#has(phase) ? this.#meter.latest(writerOf(phase)) : undefined
+  }
+
+  start(): void {
+    this.#timer = setInterval(() => {
+      this.look()
+      this.#keepHouse()
+    }, TURN_MILLIS).unref()
+    this.look()
+  }
+
+  stop(): void {
+    clearInterval(this.#timer)
+  }
+
+  /** One short statement on the writer's control connection; nobody waits for it. */
+  look(): void {
+    const phase = this.#phase()
+    if (this.#looking || !this.#has(phase)) return
+    this.#looking = true
+    void this.#meter.measure(this.#m, writerOf(phase)).finally(() => {
+      this.#looking = false
+    })
+  }
+
+  #keepHouse(): void {
+    if (!this.#has(this.#phase())) return
+    housekeeping(this.#m).catch((error: unknown) => {
+      if (this.#phase() === undefined) return
+      const message = error instanceof Error ? error.message : String(error)
+      this.#m.events.publish('warning', { name: this.#m.name, code: 'HOUSEKEEPING', message })
+    })
+  }
+
+  #has(phase: Phase | undefined): phase is Phase {
+    return phase !== undefined && this.#m.mirror === 'replication' && PHASES[phase].mirroredTo !== undefined
+  }
+}
