@@ -1,4 +1,4 @@
-// The control schema: one row a side, the journal and the fence function, made on both sides and versioned.
+// The control schema: one row a side, the journal, the fence function and the counts of compared reads; versioned.
 import { CutoverError } from '../errors.js'
 import type { ControlConnection, Run } from './control-connection.js'
 import { FENCE_SQLSTATE } from '../pool/fence-error.js'
@@ -47,6 +47,35 @@ const VERSIONS = [
       hint = 'The right to write is with the other database of this migration. Connect there and try again.';
   end
   $fence$;
+  `,
+  `
+  create table cutover.shadow (
+    name text primary key,
+    generation bigint not null
+  );
+  comment on table cutover.shadow is 'pg-cutover: raised by one when compared reads are to be counted anew.';
+  -- What is stored as text is JSON in ASCII, since a database may have an encoding that lacks what the JSON speaks of.
+  create table cutover.shadow_process (
+    name text not null,
+    process text not null,
+    generation bigint not null,
+    revision bigint not null,
+    since timestamptz not null,
+    updated timestamptz not null,
+    real bigint not null,
+    counts text not null,
+    mismatches text not null,
+    primary key (name, process)
+  );
+  create table cutover.shadow_statement (
+    name text not null,
+    process text not null,
+    fingerprint text not null,
+    generation bigint not null,
+    real bigint not null,
+    report text not null,
+    primary key (name, process, fingerprint)
+  );
   `,
 ] as const
 

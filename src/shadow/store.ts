@@ -30,12 +30,28 @@ export interface Counting {
   forget(): void
 }
 
-/** Where the processes of a fleet see each other's counts. */
+/** A statement whose answers have differed for real. */
+export interface RealStatement {
+  readonly fingerprint: string
+  readonly text: string | undefined
+  readonly real: number
+}
+
+/** How many comparisons of other processes have differed for real, and some of the statements. */
+export interface RealElsewhere {
+  readonly real: number
+  readonly statements: readonly RealStatement[]
+}
+
+/**
+ * Where the processes of a fleet see each other's counts. `outdated`: another process, or the command line, has had the
+ * counting begin anew, so that what this one has counted until now has to be forgotten.
+ */
 export interface ShadowStore {
-  /** Saves what this process has counted. `forget`: counting was begun anew by another process, and nothing was saved. */
-  save(report: KeptReport): Promise<'saved' | 'forget'>
-  /** What the other processes have counted since counting was last begun anew; `forget` as in {@link save}. */
-  load(): Promise<{ readonly others: readonly KeptReport[]; readonly forget: boolean }>
-  /** Has every process begin to count anew; this one has done so before it calls. */
+  /** Saves what this process has counted, unless it is outdated. Rejects where the database does. */
+  save(report: KeptReport): Promise<'saved' | 'outdated'>
+  /** Reads what the other processes have found since counting was last begun anew. */
+  elsewhere(): Promise<RealElsewhere & { readonly outdated: boolean }>
+  /** Has every process count anew, by its next save at the latest. Rejects where the side in use does not answer. */
   reset(): Promise<void>
 }
