@@ -1,11 +1,12 @@
 // The source contract: what a migration may expect of whatever says where it should be, run on each source alike.
 import { once } from 'node:events'
-import { setImmediate as turn, setTimeout as delay } from 'node:timers/promises'
+import { setImmediate as turn } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { CutoverEvents, type EventMap } from '../../src/events.js'
 import type { SourceReport } from '../../src/index.js'
 import { follow, type Follower } from '../../src/phase/follow.js'
 import type { Wish } from '../../src/phase/phases.js'
+import { hearing } from '../support/hearing.js'
 import { watchResources } from './source/resources.js'
 import { MIGRATION, type SourceRun, type SourceSubject } from './source/subject.js'
 
@@ -192,15 +193,24 @@ export function sourceContract(subject: SourceSubject): void {
       return reports
     }
 
+    /** Nothing says that nothing will come. Who hears the second value has had its turns since the first. */
+    async function saidAndHeard(): Promise<void> {
+      const witness = hearing(run.another())
+      await witness.source.watch(witness.report, { name: MIGRATION })
+      for (const said of ['live', 'rampdown'] as const) {
+        await run.say(said)
+        await witness.until((report) => report.kind === 'value' && report.value === said)
+      }
+      await witness.source.close()
+    }
+
     it('is followed by silence', async () => {
       run = await subject.start()
       const reports = await watchBare()
       await next(0)
       await run.source.close()
       const before = reports.length
-      await run.say('live')
-      // There is no event that says that nothing will come; this is ten times what a change takes.
-      await delay(50)
+      await saidAndHeard()
       expect(reports).toHaveLength(before)
     })
 
@@ -211,8 +221,7 @@ export function sourceContract(subject: SourceSubject): void {
       const reports = await watching
       await run.source.close()
       const before = reports.length
-      await run.say('live')
-      await delay(50)
+      await saidAndHeard()
       expect(reports).toHaveLength(before)
     })
 

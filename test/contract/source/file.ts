@@ -2,7 +2,7 @@
 import { mkdtempSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileSource } from '../../../src/index.js'
+import { fileSource, type Source } from '../../../src/index.js'
 import type { SourceSubject } from './subject.js'
 
 export const fileSubject: SourceSubject = {
@@ -19,9 +19,11 @@ export const fileSubject: SourceSubject = {
     }
     mkdirSync(folder)
     if (!silent) say('old')
+    // A folder that goes tells nothing, so that this is heard by the poll.
+    const made = (): Source => fileSource(file, { pollMillis: 50 })
     return Promise.resolve({
-      // A folder that goes tells nothing, so that this is heard by the poll.
-      source: fileSource(file, { pollMillis: 50 }),
+      source: made(),
+      another: made,
       say,
       outage: () => renameSync(folder, join(root, 'lost')),
       back(value) {

@@ -20,6 +20,7 @@ export const LAUNCHDARKLY_SUBJECTS: readonly SourceSubject[] = SDKS.map(({ name,
     await emitted(client, 'ready')
     return {
       source: launchDarkly(client, FLAG),
+      another: () => launchDarkly(client, FLAG),
       say: (value) => server.setValue(FLAG, value),
       outage() {
         server.refuse(503)

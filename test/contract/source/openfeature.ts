@@ -41,6 +41,7 @@ const inMemory: SourceSubject = {
     const client = OpenFeature.getClient(domain)
     return {
       source: openFeature(client, FLAG, { pollMillis }),
+      another: () => openFeature(client, FLAG, { pollMillis }),
       held: () => handlersOf(client),
       say: (value) => provider.putConfiguration(holding(value)),
       // The SDK answers for a provider in this state by itself, with the caller's default.
@@ -77,6 +78,7 @@ const launchDarkly: SourceSubject = {
     const client = OpenFeature.getClient(domain)
     return {
       source: openFeature(client, FLAG, { pollMillis }),
+      another: () => openFeature(client, FLAG, { pollMillis }),
       held: () => handlersOf(client),
       say: (value) => service.setValue(FLAG, value),
       outage: () => {

@@ -2,6 +2,7 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { urlSource } from '../../../examples/own-source.js'
+import type { Source } from '../../../src/index.js'
 import type { SourceSubject } from './subject.js'
 
 export const ownSubject: SourceSubject = {
@@ -23,9 +24,11 @@ export const ownSubject: SourceSubject = {
       server.closeAllConnections()
       await once(server, 'close')
     }
+    const made = (at: number): Source => urlSource(`http://127.0.0.1:${at}/phase`, 10)
     const port = await listen(0)
     return {
-      source: urlSource(`http://127.0.0.1:${port}/phase`, 10),
+      source: made(port),
+      another: () => made(port),
       say: (value) => void (says = String(value)),
       outage: shut,
       async back(value) {

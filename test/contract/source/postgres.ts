@@ -1,6 +1,6 @@
 // A row on a real server as a subject of the contract, reached through a proxy that can be cut.
 import { Client } from 'pg'
-import { postgresSource, postgresSourceSql } from '../../../src/index.js'
+import { postgresSource, postgresSourceSql, type Source } from '../../../src/index.js'
 import { startProxy } from '../../support/proxy.js'
 import { MIGRATION, type SourceSubject } from './subject.js'
 
@@ -25,9 +25,11 @@ export const postgresSubject = (url: string): SourceSubject => ({
       )
     }
     if (!silent) await say('old')
+    // An hour: what is heard comes by notification.
+    const made = (): Source => postgresSource(proxy.url(url), { pollMillis: 3_600_000 })
     return {
-      // An hour: what is heard comes by notification.
-      source: postgresSource(proxy.url(url), { pollMillis: 3_600_000 }),
+      source: made(),
+      another: made,
       say,
       async outage() {
         await proxy.refuse()

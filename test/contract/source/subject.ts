@@ -8,6 +8,8 @@ export const MIGRATION = 'orders'
 export interface SourceRun {
   /** Not watched yet; what is made once per test. */
   readonly source: Source
+  /** One more source that hears the same service, for the test to watch and to close. */
+  another(): Source
   /** The service says this from now on. */
   say(value: unknown): Promise<void> | void
   /** The service cannot be reached any more, and standing connections to it are cut. */

@@ -2,7 +2,7 @@
 import { AsyncResource } from 'node:async_hooks'
 import { once } from 'node:events'
 import type pg from 'pg'
-import { describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { createCutover, memorySource, type Side } from '../../../src/index.js'
 import {
   atRest,
@@ -19,6 +19,10 @@ import {
 } from './fixture.js'
 
 const { drive, fence, keys, observe, until, urls } = await sides()
+
+afterEach(() => {
+  vi.useRealTimers()
+})
 
 const LOCK = 'select pg_advisory_lock(7)'
 
@@ -290,11 +294,12 @@ describe('a marked pin during a hold', () => {
     await core.arm()
     const pin = openPin(driven)
     await pin.begun
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'performance'] })
     core.hold(lease())
     const drained = core.drain(10_000)
     const later = sideOf(pool)
-    // Ten looks of the drain, on a connection that it does not know.
-    await observe('new', 'select pg_sleep(0.02)')
+    // Ten looks of the drain.
+    vi.advanceTimersByTime(20)
     expect(await stateOf(later)).toBe('pending')
     pin.go()
     expect(await pin.ended).toEqual(allOf('old'))

@@ -22,7 +22,8 @@ export function cutoverContract(fixture: Fixture): void {
       const [within, after] = [fixture.unique(), fixture.unique()]
       const open = await openTransaction(session)
       // A transaction that is silent for a while may wait for a held call, which is let through then: this one is at work.
-      const busy = open.tx.query('select 1 as one from pg_sleep(0.05)')
+      await fixture.observe('old', 'select pg_advisory_lock(1)')
+      const busy = open.tx.query('select 1 as one from pg_advisory_xact_lock(1)')
       const flip = settled(cutover.advance('new'))
       await routed(facade, 'held')
       let ended = 0
@@ -33,6 +34,7 @@ export function cutoverContract(fixture: Fixture): void {
           return tx.query('select side from marker')
         }),
       ].map((call) => call.finally(() => ended++))
+      await fixture.observe('old', 'select pg_advisory_unlock(1)')
       await busy
       expect(await open.tx.query('select side from marker')).toEqual([{ side: 'old' }])
       await open.tx.addNote(within)
