@@ -44,11 +44,10 @@ export class SidePool {
     this.handedIn = handedIn
     this.#hooks = hooks
     this.#usualMin = inner.options.min
-    const watch = (client: InnerClient): void => this.watch(client)
     const failed = (error: Error, client: InnerClient): void => hooks.failed(side, error, client)
     // One that is connecting will be told of.
-    for (const client of inner._clients) if (client._connected !== false) watch(client)
-    this.listen('connect', watch)
+    for (const client of inner._clients) if (client._connected !== false) this.watch(client)
+    this.listen('connect', this.watch)
     this.listen('error', failed)
   }
 
@@ -225,7 +224,7 @@ export class SidePool {
   }
 
   /** Knows of a connected client from here to its end. Once a connection, never once a query. */
-  watch(client: InnerClient): void {
+  readonly watch = (client: InnerClient): void => {
     // A leased client that dies without a listener would end the process.
     const lost = (): void => {}
     const refused = (message: unknown): void => {

@@ -1,0 +1,94 @@
+// A further pool to a side whose sessions are set up as the application's own are, and can only read.
+import pg from 'pg'
+import { innerPool, type InnerClient, type InnerPool } from './pg-internals.js'
+import type { SidePool } from './side-pool.js'
+
+export interface ReadOnlyPoolOptions {
+  /** Begins with `pg-cutover`, so that a drain and the report of rogue writers leave these sessions out. */
+  readonly applicationName: `pg-cutover ${string}`
+  readonly max: number
+  /** Parameters to be set in each session on top, as texts. */
+  readonly settings?: Readonly<Record<string, string>>
+}
+
+type Verify = NonNullable<pg.PoolConfig['verify']>
+
+// A server that does not answer is not waited for longer than this.
+const GOODBYE_MILLIS = 1_000
+
+/**
+ * Opens nothing yet. Each session runs what the application runs for its own: the pool's `onConnect`, its `verify`, and the
+ * listeners to `connect` of a handed-in pool and of the facade's views. Idle connections do not keep the process alive, and
+ * none of their failures is told to anybody. Connecting fails where a pooler answers in the place of the server.
+ */
+export function readOnlyPool(
+  side: SidePool,
+  { applicationName, max, settings }: ReadOnlyPoolOptions,
+): InnerPool {
+  const { inner } = side
+  // Absent, pg-pool's `password` would be taken for given and empty; present, it is not enumerable.
+  const { password, verify } = inner.options
+  const pool = innerPool(
+    new pg.Pool({
+      ...inner.options,
+      ...(password === undefined ? {} : { password }),
+      Client: inner.Client,
+      Promise,
+      application_name: applicationName,
+      max,
+      min: 0,
+      maxUses: Infinity,
+      maxLifetimeSeconds: 0,
+      idleTimeoutMillis: 0,
+      allowExitOnIdle: true,
+      log: () => {},
+      verify: verifyWith(verify, { application_name: applicationName, ...settings }),
+    }),
+  )
+  pool.on('error', () => {})
+  pool.on('connect', (client) => {
+    // One that dies while it is out and has no listener would end the process.
+    client.on('error', () => {})
+    for (const listener of inner.listeners('connect'))
+      if (listener !== side.watch) Reflect.apply(listener, inner, [client])
+  })
+  return pool
+}
+
+/** Closes what is idle at once, and the rest when it comes back. What is being opened is given up. */
+export async function closeReadOnlyPool(pool: InnerPool): Promise<void> {
+  if (pool.ending) return
+  const idle = pool._idle.map(({ client }) => client)
+  const opening = pool._clients.filter((client) => client._connected === false)
+  const ended = pool.end()
+  for (const client of opening) client.connection?.stream.destroy()
+  const goodbye = setTimeout(() => {
+    for (const client of idle) client.connection?.stream.destroy()
+  }, GOODBYE_MILLIS)
+  await ended
+  clearTimeout(goodbye)
+}
+
+/**
+ * What the application wants to see of a new session comes first: it may insist on one that can write. Ours is set in the
+ * session, since the parameters of a URL win over what is given beside it, and only if the backend is the one that was
+ * connected to: behind a pooler the next statement, of somebody else, would run in a session that refuses writes.
+ */
+function verifyWith(verify: Verify | undefined, settings: Readonly<Record<string, string>>): Verify {
+  const all = Object.entries({ ...settings, default_transaction_read_only: 'on' }).map(
+    ([name, value]) => `pg_catalog.set_config(${literal(name)}, ${literal(value)}, false)`,
+  )
+  const setUp: Verify = (client, done) => {
+    const { processID: processId } = client as unknown as InnerClient
+    const text = `select ${all.join(', ')} where pg_catalog.pg_backend_pid() = ${processId ?? 0}`
+    client.query(text, (error: Error | undefined, result: pg.QueryResult | undefined) => {
+      if (error) done(error)
+      else if (result?.rows.length === 1) done()
+      else done(new Error('a pooler stands before the server, so that no session is known to be read-only'))
+    })
+  }
+  if (verify === undefined) return setUp
+  return (client, done) => verify(client, (error) => (error ? done(error) : setUp(client, done)))
+}
+
+const literal = (text: string): string => pg.escapeLiteral(text)
