@@ -289,12 +289,12 @@ describe('a marked pin during a hold', () => {
   })
 
   it('lets no new work pass it, although it asks the databases nothing for a while', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'performance'] })
     const driven = drive()
     const { core, pool } = driven
     await core.arm()
     const pin = openPin(driven)
     await pin.begun
-    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'performance'] })
     core.hold(lease())
     const drained = core.drain(10_000)
     const later = sideOf(pool)
