@@ -1,6 +1,7 @@
 // Knex over the facade: a class for Knex's `client` option, whose connections are leases of a view in every version of Knex 3.
 import type { EventEmitter } from 'node:events'
 import type { Cutover } from '../src/index.js'
+import { askFirst } from './knex/ask-first.js'
 import { readConfiguration } from './knex/configuration.js'
 import { partsOf, type KnexConfig, type KnexConnection, type KnexRunner } from './knex/dialect.js'
 import { LeasePool } from './knex/lease-pool.js'
@@ -33,6 +34,10 @@ export interface KnexClientOptions {
  * `pool.afterCreate` is called once for each connection that this Knex gets; what it sets stays for everybody who shares
  * the cutover. `connection.types` are type parsers for the statements of this Knex.
  *
+ * During a hold reads are answered as those of `cutover.pool.query` are: single statements outside of a transaction that
+ * are known to read. Streams wait, and so do statements that are to be cancelled by their `timeout`. Those of a Knex with
+ * `searchPath` or `pool.afterCreate` wait as well, since other sessions have neither.
+ *
  * Throws `ERR_OPTION` for anything but the function that Knex exports and a cutover. The class throws it for what would
  * be without effect: `connectionPool`, any other key of `connection` (the addresses are those of the cutover) and of
  * `pool` (so are the sizes).
@@ -55,7 +60,8 @@ export function knexClient<C>(
     options,
   )
   const { Dialect, TimeoutError } = partsOf(WHERE, knex, dialect)
-  let connections = 0
+  let named = 0
+  const nextName = (): string => `__knexUid${++named}`
 
   // Knex copies its clients by their prototype and their enumerable fields, so there are no private ones here.
   class CutoverClient extends Dialect {
@@ -92,8 +98,11 @@ export function knexClient<C>(
           new TimeoutError(
             'Knex: Timeout acquiring a connection. The pool is probably full. Are you missing a .transacting(trx) call?',
           ),
+        nextName,
+        // The sessions of reads during a hold have neither.
+        anySession: () => afterCreate === undefined && this.searchPath === undefined,
         prepare: (connection) => {
-          connection.__knexUid ??= `__knexUid${++connections}`
+          connection.__knexUid ??= nextName()
           if (!known.has(connection)) return begin(connection)
           return takePath(connection, this.searchPath, () => this.setSchemaSearchPath(connection))
         },
@@ -103,7 +112,10 @@ export function knexClient<C>(
     }
 
     override runner(builder: unknown): KnexRunner {
-      return streamOnce(super.runner(builder))
+      const runner = streamOnce(super.runner(builder))
+      // The client of a transaction has no pool; what it runs has its connection.
+      const { pool } = this
+      return pool instanceof LeasePool && pool.holds ? askFirst(runner, (text) => pool.lend(text)) : runner
     }
 
     override _query(connection: KnexConnection, statement: { options?: object }): Promise<unknown> {

@@ -31,8 +31,17 @@ export interface KnexConfig {
   readonly acquireConnectionTimeout?: unknown
 }
 
+/** Whatever Knex runs: a query, raw SQL, a change of schema. */
+export interface KnexBuilder {
+  /** Of queries alone. */
+  readonly _method?: unknown
+  toSQL(): { readonly sql?: unknown; readonly cancelOnTimeout?: unknown }
+}
+
 export interface KnexRunner {
-  client: Pick<KnexDialect, 'releaseConnection'>
+  client: KnexDialect
+  readonly builder: KnexBuilder
+  run(): unknown
   stream(...args: readonly unknown[]): unknown
 }
 
@@ -54,6 +63,7 @@ export interface KnexDialect {
   checkVersion(connection: KnexConnection): Promise<string>
   setSchemaSearchPath(connection: KnexConnection): Promise<unknown>
   destroy(callback?: (error?: unknown) => void): Promise<void>
+  positionBindings(sql: string): string
   runner(builder: unknown): KnexRunner
   _acquireOnlyConnection(): Promise<KnexConnection>
   _query(connection: KnexConnection, statement: { options?: object }): Promise<unknown>
@@ -78,6 +88,7 @@ const NEEDED = [
   'checkVersion',
   'setSchemaSearchPath',
   'destroy',
+  'positionBindings',
   'runner',
   '_acquireOnlyConnection',
   '_query',

@@ -3,11 +3,16 @@ import { EventEmitter } from 'node:events'
 import type { Cutover } from '../../src/index.js'
 import type { KnexConnection, KnexPool } from './dialect.js'
 import { holdClock, type HoldClock } from './hold-clock.js'
+import { ReadLease } from './read-lease.js'
 
 export interface LeasePoolOptions {
   readonly acquireTimeoutMillis: number
   /** What a call fails with that has waited so long. */
   readonly timedOut: () => Error
+  /** How a lease without a connection is called in Knex's events. */
+  readonly nextName: () => string
+  /** Whether any session of the cutover will do, so that this Knex sets none up for itself. */
+  readonly anySession: () => boolean
   /** What a connection needs before Knex may use it; undefined where it is ready. A rejection costs the connection. */
   readonly prepare: (connection: KnexConnection) => Promise<unknown> | undefined
   /** A lease ends. */
@@ -20,6 +25,7 @@ interface View {
   readonly idleCount: number
   readonly options: { readonly min: number; readonly max: number }
   connect(callback: (error: Error | undefined, client: KnexConnection | undefined) => void): void
+  query(text: unknown, values?: unknown, callback?: unknown): unknown
   end(): Promise<void>
   on(event: 'error', listener: (error: Error) => void): unknown
 }
@@ -29,6 +35,7 @@ interface View {
  * `acquireRequest`, `acquireSuccess`, `acquireFail` and `release`.
  */
 export class LeasePool extends EventEmitter implements KnexPool {
+  readonly #cutover: Cutover
   readonly #view: View
   readonly #options: LeasePoolOptions
   readonly #clock: HoldClock
@@ -41,6 +48,7 @@ export class LeasePool extends EventEmitter implements KnexPool {
 
   constructor(cutover: Cutover, options: LeasePoolOptions) {
     super()
+    this.#cutover = cutover
     this.#options = options
     this.#clock = holdClock(cutover)
     this.#view = cutover.createPool() as unknown as View
@@ -54,6 +62,26 @@ export class LeasePool extends EventEmitter implements KnexPool {
       abort = this.#wait(resolve, reject)
     })
     return { promise, abort }
+  }
+
+  /** Whether new work waits at this moment. */
+  get holds(): boolean {
+    return this.#clock.stopped
+  }
+
+  /**
+   * A lease for a statement that is answered during a hold, at once and without a connection: it would only wait. Counted
+   * and told of as any other. Undefined where this text has to wait.
+   */
+  lend(text: string): KnexConnection | undefined {
+    const { anySession, nextName } = this.#options
+    if (this.#destroyed || !anySession() || !this.#cutover.flowsWhileHeld(text)) return undefined
+    const request = ++this.#requests
+    const lease = new ReadLease(this.#view, nextName())
+    this.#out.add(lease)
+    this.emit('acquireRequest', request)
+    this.emit('acquireSuccess', request, lease)
+    return lease
   }
 
   /** False for a connection that is not out: it was given back before, and may be somebody else's by now. */
