@@ -11,12 +11,47 @@ export interface SqlName {
 
 /** The analysis of a text, shared by everybody who asks for an equal one. */
 export interface Statement {
-  /** By the text alone: of a read the functions and relations have to be looked up as well. */
+  /** By the text alone: of a read everything that it names has to be looked up as well. */
   readonly verdict: Verdict
   /** One SELECT, INSERT, UPDATE, DELETE or MERGE and nothing else: in autocommit it has done nothing when it is refused. */
   readonly plain: boolean
-  /** The functions that it calls by name. */
+  /** The functions that it calls by name. Of a read only, as all that follows. */
   readonly functions: readonly SqlName[]
   /** The tables and views that it names, without its own WITH queries. */
   readonly relations: readonly SqlName[]
+  /** The operators: any of them may be a user's, with a function of his own behind it. */
+  readonly operators: readonly SqlName[]
+  /** The types that it casts to. */
+  readonly types: readonly SqlName[]
+  /** Names after a dot: `row.name` is a call if the row has no such column and there is such a function. */
+  readonly attributes: readonly string[]
+  /** Names of which nothing else is known. The parser leaves none. */
+  readonly mentions: readonly string[]
+  /** Its answer changes by itself or tells of the server: the time, random values, the session, system columns and catalogs. */
+  readonly volatile: boolean
+  /** It has an ORDER BY of its own for all its rows. */
+  readonly ordered: boolean
+  /** Which rows or values come is the server's choice where an order leaves it one: LIMIT, DISTINCT ON, array_agg and the like. */
+  readonly cut: boolean
+  /**
+   * The columns that it is ordered by, where it is one relation's rows, the keys are plain columns and nothing but its own
+   * LIMIT and OFFSET cuts it: with all columns of a unique key among them the order is total.
+   */
+  readonly orderKeys: readonly string[] | undefined
+}
+
+/** What is known of a text that is not understood. */
+export const UNKNOWN: Statement = {
+  verdict: 'write',
+  plain: false,
+  functions: [],
+  relations: [],
+  operators: [],
+  types: [],
+  attributes: [],
+  mentions: [],
+  volatile: true,
+  ordered: false,
+  cut: true,
+  orderKeys: undefined,
 }

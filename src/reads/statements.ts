@@ -1,6 +1,12 @@
 // Says of texts whether they only read, by Postgres' own parser where the optional peer is installed.
 import type { Side } from '../phase/phases.js'
-import type { Statement } from './statement.js'
+import { analyse } from './analyse.js'
+import { Catalog, CUTS, MOVES, WRITES, type CatalogRows } from './catalog.js'
+import { CATALOG, CATALOG_FINGERPRINT } from './catalog-query.js'
+import type { Flags } from './catalog-spread.js'
+import { byKeywords } from './keyword-rule.js'
+import { KnownStatements } from './known-statements.js'
+import { UNKNOWN, type Statement } from './statement.js'
 
 /** One statement on any connection to a side; pg's own `query` will do. */
 export type CatalogQuery = (
@@ -16,7 +22,19 @@ export interface Statements {
    * for everything as long as nothing was learnt of the side.
    */
   isRead(text: string, side: Side): boolean
-  /** Reads which functions and views of a side may write; again whenever they may have changed. */
+  /** Whether it is a read whose answer stays the same as long as no row is written: only such a one can be compared. */
+  isSteady(text: string, side: Side): boolean
+  /**
+   * Whether the answer to a read is the server's choice: something cuts or strings together rows, in the text or in a view
+   * or function that it names, and no order is known to leave no choice.
+   */
+  isChoice(text: string, side: Side): boolean
+  /** Whether its ORDER BY leaves no two rows equal, by the unique keys of the one relation that it reads. */
+  isTotal(text: string, side: Side): boolean
+  /**
+   * Reads which functions and views of a side may write; again whenever they may have changed. It is one round trip where
+   * nothing has. Rejects with the server's error, and then what was learnt before still holds.
+   */
   learn(side: Side, query: CatalogQuery): Promise<void>
   /** Equal for texts that differ in their constants alone; undefined for what cannot be parsed. */
   fingerprint(text: string): string | undefined
@@ -24,44 +42,80 @@ export interface Statements {
   normalised(text: string): string | undefined
 }
 
-const PLAIN = new Set(['SelectStmt', 'InsertStmt', 'UpdateStmt', 'DeleteStmt', 'MergeStmt'])
+/** What is used of `libpg-query`. */
+export interface Parser {
+  parseSync(text: string): unknown
+  fingerprintSync(text: string): string
+  normalizeSync(text: string): string
+}
 
-// Texts of applications repeat; the few that build each text anew must not grow the memory.
-const REMEMBERED_TEXTS = 2_000
+/** Parsing takes some 50 ms for a megabyte, in which nothing else runs. */
+const LONGEST_PARSED = 512 * 1024
 
-/** Loads `libpg-query` if it is installed. Without it no text is ever run a second time on a guess. */
+/** Loads `libpg-query` if it is installed. Without it a text is told by its words, and none is run a second time on a guess. */
 export async function loadStatements(): Promise<Statements> {
   const parser = await import('libpg-query').catch(() => undefined)
   await parser?.loadModule()
-  const known = new Map<string, Statement>()
-  const parse = (text: string): Statement => {
-    const statement: Statement = { verdict: 'write', plain: false, functions: [], relations: [] }
-    if (parser === undefined) return statement
-    try {
-      const { stmts } = parser.parseSync(text) as { stmts?: readonly { stmt?: object }[] }
-      const [only, ...more] = stmts ?? []
-      const plain =
-        more.length === 0 &&
-        Object.keys(only?.stmt ?? {}).every((kind) => PLAIN.has(kind)) &&
-        only !== undefined
-      return { ...statement, plain }
-    } catch {
-      return statement
+  return statementsBy(parser)
+}
+
+/** As {@link loadStatements}, with a parser or without one. */
+export function statementsBy(parser: Parser | undefined): Statements {
+  const known = new KnownStatements(
+    parser === undefined
+      ? byKeywords
+      : (text) =>
+          text.length > LONGEST_PARSED
+            ? UNKNOWN
+            : (attempt(() => analyse(parser.parseSync(text))) ?? UNKNOWN),
+  )
+  const catalogs: Record<Side, Catalog | undefined> = { old: undefined, new: undefined }
+
+  const flagsOf = (text: string, side: Side): Flags => {
+    const one = known.of(text)
+    const catalog = catalogs[side]
+    if (catalog === undefined || one.statement.verdict !== 'read') return WRITES
+    let judged = one.judged[side]
+    if (judged?.catalog !== catalog) {
+      judged = { catalog, flags: catalog.judge(one.statement) }
+      one.judged[side] = judged
     }
+    return judged.flags
   }
-  const of = (text: string): Statement => {
-    const before = known.get(text)
-    if (before !== undefined) return before
-    if (known.size >= REMEMBERED_TEXTS) known.clear()
-    const statement = parse(text)
-    known.set(text, statement)
-    return statement
+  const isTotal = (text: string, side: Side): boolean => {
+    const { orderKeys, relations } = known.of(text).statement
+    const [relation] = relations
+    if (orderKeys === undefined || relation === undefined || relations.length > 1) return false
+    return catalogs[side]?.isTotal(relation, orderKeys) ?? false
   }
+
   return {
-    of,
-    isRead: () => false,
-    learn: () => Promise.resolve(),
-    fingerprint: () => undefined,
-    normalised: () => undefined,
+    of: (text) => known.of(text).statement,
+    isRead: (text, side) => (flagsOf(text, side) & WRITES) === 0,
+    isSteady: (text, side) =>
+      (flagsOf(text, side) & (WRITES | MOVES)) === 0 && !known.of(text).statement.volatile,
+    isChoice: (text, side) =>
+      (flagsOf(text, side) & CUTS) !== 0 || (known.of(text).statement.cut && !isTotal(text, side)),
+    isTotal,
+    learn: async (side, query) => {
+      const before = catalogs[side]
+      if (before !== undefined) {
+        const { rows } = await query(CATALOG_FINGERPRINT)
+        if (rows[0]?.['fingerprint'] === before.fingerprint) return
+      }
+      const { rows } = await query(CATALOG)
+      catalogs[side] = new Catalog(JSON.parse(String(rows[0]?.['catalog'])) as CatalogRows)
+    },
+    fingerprint: (text) => attempt(() => parser?.fingerprintSync(text)),
+    normalised: (text) => attempt(() => parser?.normalizeSync(text)),
+  }
+}
+
+/** Undefined for what the parser cannot take. */
+function attempt<T>(work: () => T): T | undefined {
+  try {
+    return work()
+  } catch {
+    return undefined
   }
 }

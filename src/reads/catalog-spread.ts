@@ -1,0 +1,94 @@
+// Carries what is known of each object of a schema to all that stand on it, through any number of views and functions.
+import type { CatalogRows } from './catalog.js'
+
+/** The sum of WRITES, MOVES and CUTS. */
+export type Flags = number
+
+const WRITES = 1
+const MOVES = 2
+const CUTS = 4
+
+const WORD = /[\p{L}_][\p{L}\p{N}_$]*(?:"?\s*\()?/gu
+
+/** Words by which a body that was declared harmless gives up its declaration: what comes after them is made as it runs. */
+const RUNS_ANYTHING: ReadonlySet<string> = new Set([
+  'execute',
+  'notify',
+  'dblink',
+  'plpy',
+  'plv8',
+  'spi_exec_query',
+])
+const MOVING_WORDS: ReadonlySet<string> = new Set([
+  'current_date',
+  'current_time',
+  'current_timestamp',
+  'localtime',
+  'localtimestamp',
+  'current_user',
+  'current_role',
+  'ctid',
+  'tableoid',
+  'tablesample',
+])
+const CUTTING_WORDS: ReadonlySet<string> = new Set(['limit', 'fetch', 'offset'])
+
+/**
+ * Flags by id. A function that is declared stable or immutable may call others that are not, which the server lets it do:
+ * so the words of its body are looked at, whether they stand in a string or not.
+ */
+export function spread(rows: CatalogRows): ReadonlyMap<string, Flags> {
+  const flags = new Map<string, Flags>()
+  const above = new Map<string, string[]>()
+  const known = [
+    ...(rows.functions ?? []),
+    ...(rows.relations ?? []),
+    ...(rows.types ?? []),
+    ...(rows.operators ?? []),
+  ]
+  for (const [id, , , own] of known) flags.set(id, own)
+  for (const [upper, lower] of rows.edges ?? []) stand(above, upper, lower)
+  const builtIns = new Map<string, Flags>()
+  for (const [, name, own] of rows.builtIns) builtIns.set(name, (builtIns.get(name) ?? 0) | own)
+  const byName = new Map<string, string[]>()
+  for (const [id, , name] of [...(rows.functions ?? []), ...(rows.relations ?? []), ...(rows.types ?? [])])
+    stand(byName, id, name.toLowerCase())
+  for (const [id, , , own, body] of rows.functions ?? []) {
+    if (body === null) continue
+    let found = own
+    for (const match of new Set(body.toLowerCase().match(WORD))) {
+      const called = match.endsWith('(')
+      const word = called ? match.replace(/"?\s*\($/, '') : match
+      // A column may well be called `version`, as a function is.
+      found |= wordFlags(word) | ((builtIns.get(word) ?? 0) & (called ? ~0 : WRITES))
+      for (const lower of byName.get(word) ?? []) if (lower !== id) stand(above, id, lower)
+    }
+    flags.set(id, found)
+  }
+  carry(flags, above)
+  return flags
+}
+
+function wordFlags(word: string): Flags {
+  if (RUNS_ANYTHING.has(word)) return WRITES | MOVES
+  return (MOVING_WORDS.has(word) ? MOVES : 0) | (CUTTING_WORDS.has(word) ? CUTS : 0)
+}
+
+function stand(above: Map<string, string[]>, upper: string, lower: string): void {
+  const list = above.get(lower)
+  if (list === undefined) above.set(lower, [upper])
+  else list.push(upper)
+}
+
+function carry(flags: Map<string, Flags>, above: ReadonlyMap<string, readonly string[]>): void {
+  const changed = [...flags].flatMap(([id, own]) => (own === 0 ? [] : [id]))
+  for (let id = changed.pop(); id !== undefined; id = changed.pop()) {
+    const own = flags.get(id) ?? 0
+    for (const upper of above.get(id) ?? []) {
+      const before = flags.get(upper) ?? 0
+      if ((before | own) === before) continue
+      flags.set(upper, before | own)
+      changed.push(upper)
+    }
+  }
+}

@@ -1,0 +1,146 @@
+// One side's schema as far as reads go: what each name may do when it is called, selected from or cast to.
+import { isMoving, POPULATING } from './built-ins.js'
+import { spread, type Flags } from './catalog-spread.js'
+import type { SqlName, Statement } from './statement.js'
+
+/** No read. */
+export const WRITES = 1
+/** Another answer without any write. */
+export const MOVES = 2
+/** The server's choice, where no order leaves it none. */
+export const CUTS = 4
+
+type Named = readonly [schema: string, name: string]
+type Flagged = readonly [schema: string, name: string, flags: Flags]
+type Identified = readonly [id: string, schema: string, name: string, flags: Flags]
+type FunctionRow = readonly [...Identified, body: string | null, ofRow: boolean]
+
+/** What the server gives; a list without rows is null. */
+export interface CatalogRows {
+  readonly fingerprint: string
+  readonly builtIns: readonly Flagged[]
+  readonly functions: readonly FunctionRow[] | null
+  readonly relations: readonly Identified[] | null
+  readonly systemRelations: readonly Named[]
+  readonly types: readonly Identified[] | null
+  readonly rowTypes: readonly (readonly [id: string, ...Named])[] | null
+  readonly systemTypes: readonly Named[]
+  readonly operators: readonly Identified[] | null
+  readonly systemOperators: readonly string[]
+  /** What stands on what, by ids. */
+  readonly edges: readonly (readonly [above: string, below: string])[] | null
+  /** Casts of users; `unseen` are those that leave no trace in a text. */
+  readonly casts: readonly (readonly [unseen: boolean, by: string, flags: Flags, target: string])[] | null
+  /** Functions that sorting and comparing may call, which no text names. */
+  readonly unseen: readonly string[] | null
+  /** Columns of unique indexes that have no NULL. */
+  readonly keys: readonly (readonly [relation: string, columns: readonly string[]])[] | null
+}
+
+/** Flags by name. One that is given without a schema is whatever has this name in any schema. */
+class Names {
+  readonly #flags = new Map<string, Flags>()
+
+  add(schema: string, name: string, flags: Flags): void {
+    for (const key of [name, `${schema}\0${name}`]) this.#flags.set(key, (this.#flags.get(key) ?? 0) | flags)
+  }
+
+  /** Undefined if there was none of this name when the catalogs were read. */
+  of({ schema, name }: SqlName): Flags | undefined {
+    return this.#flags.get(schema === undefined ? name : `${schema}\0${name}`)
+  }
+}
+
+/** Immutable: a schema that has changed gives another one. */
+export class Catalog {
+  readonly fingerprint: string
+  readonly #functions = new Names()
+  readonly #relations = new Names()
+  readonly #types = new Names()
+  readonly #operators = new Names()
+  /** Functions that `row.name` calls, and types that it casts to, with what is against them. */
+  readonly #ofRow = new Map<string, Flags>()
+  readonly #keys = new Map<string, (readonly string[])[]>()
+  readonly #sameName = new Map<string, string[]>()
+  /** Something that no text names may write: nothing can be called a read. */
+  readonly #never: boolean
+
+  constructor(rows: CatalogRows) {
+    this.fingerprint = rows.fingerprint
+    const flags = spread(rows)
+    const at = (id: string): Flags => flags.get(id) ?? 0
+    const casts = (rows.casts ?? []).map(([unseen, by, own, target]) => ({
+      unseen,
+      target,
+      flags: own | at(by),
+    }))
+    const writing = casts.filter((cast) => (cast.flags & WRITES) !== 0)
+    this.#never =
+      writing.some(({ unseen }) => unseen) || (rows.unseen ?? []).some((id) => (at(id) & WRITES) !== 0)
+    for (const [schema, name, own] of rows.builtIns) this.#functions.add(schema, name, own)
+    for (const [schema, name] of rows.systemTypes) this.#types.add(schema, name, 0)
+    for (const [schema, name] of rows.systemRelations) this.#relations.add(schema, name, MOVES)
+    for (const name of rows.systemOperators) this.#operators.add('pg_catalog', name, 0)
+    for (const [id, schema, name, , , ofRow] of rows.functions ?? []) {
+      this.#functions.add(schema, name, at(id))
+      if (ofRow) this.#ofRow.set(name, (this.#ofRow.get(name) ?? 0) | at(id))
+    }
+    for (const [id, schema, name] of rows.relations ?? []) {
+      this.#relations.add(schema, name, at(id))
+      for (const key of [name, `${schema}\0${name}`]) push(this.#sameName, key, id)
+    }
+    for (const [id, schema, name] of [...(rows.types ?? []), ...(rows.rowTypes ?? [])])
+      this.#addType(schema, name, at(id))
+    for (const [id, schema, name] of rows.operators ?? []) this.#operators.add(schema, name, at(id))
+    for (const { target } of writing) this.#types.add('pg_catalog', target, WRITES)
+    const doubtful = (rows.types ?? []).some(([id]) => (at(id) & WRITES) !== 0)
+    if (doubtful) for (const name of POPULATING) this.#functions.add('pg_catalog', name, WRITES)
+    for (const [id, columns] of rows.keys ?? []) push(this.#keys, id, columns)
+  }
+
+  #addType(schema: string, name: string, flags: Flags): void {
+    this.#types.add(schema, name, flags)
+    if ((flags & WRITES) === 0) return
+    // A type may be written as if it were a function, or a column of what is cast to it.
+    this.#functions.add(schema, name, WRITES)
+    this.#ofRow.set(name, WRITES)
+  }
+
+  /** Everything that is to be said of a statement that is a read by its text. */
+  judge(statement: Statement): Flags {
+    let flags = this.#never ? WRITES : 0
+    const all = (names: Names, given: readonly SqlName[]): void => {
+      for (const one of given) flags |= names.of(one) ?? WRITES
+    }
+    all(this.#functions, statement.functions)
+    all(this.#relations, statement.relations)
+    all(this.#types, statement.types)
+    all(this.#operators, statement.operators)
+    for (const name of statement.attributes) flags |= this.#ofRow.get(name) ?? 0
+    for (const name of statement.mentions) flags |= this.#anyOf(name)
+    return flags
+  }
+
+  /** Whether an order by these columns leaves no two rows of the relation equal. */
+  isTotal({ schema, name }: SqlName, orderKeys: readonly string[]): boolean {
+    const relations = this.#sameName.get(schema === undefined ? name : `${schema}\0${name}`) ?? []
+    return (
+      relations.length > 0 &&
+      relations.every((id) =>
+        this.#keys.get(id)?.some((columns) => columns.every((column) => orderKeys.includes(column))),
+      )
+    )
+  }
+
+  #anyOf(name: string): Flags {
+    const one = { schema: undefined, name }
+    const relation = this.#relations.of(one) ?? 0
+    return relation | (this.#types.of(one) ?? 0) | (this.#ofRow.get(name) ?? 0) | (isMoving(name) ? MOVES : 0)
+  }
+}
+
+function push<T>(lists: Map<string, T[]>, key: string, one: T): void {
+  const list = lists.get(key)
+  if (list === undefined) lists.set(key, [one])
+  else list.push(one)
+}
