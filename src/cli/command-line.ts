@@ -1,12 +1,14 @@
 // Reads the arguments, runs one command, and says how it ended.
 import { createRequire } from 'node:module'
-import { Command, CommanderError, Option } from 'commander'
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { CutoverError, isCutoverError } from '../errors.js'
+import { confirm } from './confirm.js'
 import { EXIT, type Outcome } from './outcome.js'
 import { openMigration, type ConnectFlags } from './open-migration.js'
 import { preflightCommand } from './preflight-command.js'
 import { recoverCommand } from './recover-command.js'
 import { paintFor, type Output, type Streams } from './screen.js'
+import { shadowCommand } from './shadow-command.js'
 import { statusCommand } from './status-command.js'
 import type { Migration } from '../control/migration.js'
 
@@ -14,6 +16,10 @@ interface Flags extends ConnectFlags {
   readonly json?: true
   readonly stage?: 'mirror' | 'cutover'
   readonly dryRun?: true
+  readonly html?: string
+  readonly top?: number
+  readonly reset?: true
+  readonly yes?: true
 }
 
 type Run = (m: Migration, flags: Flags, output: Output) => Promise<Outcome>
@@ -21,6 +27,9 @@ type Run = (m: Migration, flags: Flags, output: Output) => Promise<Outcome>
 const EPILOGUE = `
 The URLs may come from OLD_DATABASE_URL and NEW_DATABASE_URL instead, which keeps passwords out of the process list.
 Exit codes: 0 done, 1 refused or failed and nothing changed, 2 wrong usage, 3 needs "recover".`
+
+const SHADOW_EPILOGUE = `
+It ends with 1 as well where compared reads have differed for real, or where a database could not be asked.`
 
 /** Runs one command line and gives its exit code; writes nothing but to these streams and never ends the process. */
 export async function runCommandLine(
@@ -78,6 +87,21 @@ export async function runCommandLine(
     'ends a change of writer that was left under way, whatever its direction',
     recoverCommand,
   ).option('--dry-run', 'say what would be done')
+  command(
+    'shadow',
+    'shows what the processes have found by comparing reads, of all processes together',
+    shadowCommand,
+  )
+    .option(
+      '--top <count>',
+      'how many statements and differences (default: 10, all with --json and --html)',
+      whole,
+    )
+    .option('--html <file>', 'write the report to this file as one page of HTML')
+    .option('--reset', 'have every process count anew; asks before it does')
+    .option('--yes', 'with --reset: do not ask')
+    .option('--dry-run', 'with --reset: say what would be forgotten')
+    .addHelpText('after', SHADOW_EPILOGUE)
 
   try {
     await program.parseAsync([...args], { from: 'user' })
@@ -99,7 +123,11 @@ async function runCommand(
   try {
     const m = openMigration(flags, environment)
     try {
-      outcome = await run(m, flags, { paint, note: (line) => void streams.err.write(`${line}\n`) })
+      outcome = await run(m, flags, {
+        paint,
+        note: (line) => void streams.err.write(`${line}\n`),
+        confirm: (question) => confirm(question, streams.in, streams.err),
+      })
     } finally {
       await Promise.all([m.control.old.close(), m.control.new.close()])
     }
@@ -122,6 +150,11 @@ function refusal(error: unknown): Outcome {
     lines: [`${code}: ${message}`],
     json: { error: { code, message } },
   }
+}
+
+function whole(given: string): number {
+  if (/^[1-9]\d{0,5}$/.test(given)) return Number(given)
+  throw new InvalidArgumentError('expected a whole number above 0')
 }
 
 function version(): string {

@@ -1,4 +1,5 @@
 // Text for a terminal or for a pipe: emphasis where it is shown, and columns that line up.
+import type { Readable } from 'node:stream'
 
 /** The part of a stream that is used, so that tests can stand in for it. */
 export interface Sink {
@@ -6,9 +7,14 @@ export interface Sink {
   readonly isTTY?: boolean
 }
 
+/** What is typed; a pipe or a file is nobody who could be asked. */
+export type Keyboard = Readable & { readonly isTTY?: boolean }
+
 export interface Streams {
   readonly out: Sink
   readonly err: Sink
+  /** Where a person answers; without it nobody is asked. */
+  readonly in?: Keyboard
 }
 
 export interface Paint {
@@ -22,6 +28,8 @@ export interface Output {
   readonly paint: Paint
   /** Says what is happening, apart from the result. */
   note(line: string): void
+  /** Asks a person. Throws `ERR_OPTION` where there is none. */
+  confirm(question: string): Promise<boolean>
 }
 
 const wrap =
@@ -52,4 +60,15 @@ export function bytes(count: number): string {
     unit++
   }
   return `${unit === 0 ? size : size.toFixed(1)} ${units[unit]}`
+}
+
+/** Columns as wide as their widest cell: the first one to the left, the others, which are numbers, to the right. */
+export function table(rows: readonly (readonly string[])[]): string[] {
+  const widths: number[] = []
+  for (const row of rows)
+    for (const [at, cell] of row.entries()) widths[at] = Math.max(widths[at] ?? 0, cell.length)
+  return rows.map(
+    (row) =>
+      `  ${row.map((cell, at) => (at === 0 ? cell.padEnd(widths[at] ?? 0) : cell.padStart(widths[at] ?? 0))).join('  ')}`,
+  )
 }

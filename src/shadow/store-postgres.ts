@@ -1,10 +1,10 @@
 // Keeps a process's counts of compared reads in the control schema of the side that takes writes.
 import { randomUUID } from 'node:crypto'
 import type { ControlConnection } from '../control/control-connection.js'
-import { ensureControlSchema } from '../control/schema.js'
-import { otherSide, type Side } from '../phase/phases.js'
+import type { Side } from '../phase/phases.js'
 import type { KeptReport, KeptStatement, RealElsewhere, ShadowStore } from './store.js'
-import { newestGeneration, raiseGeneration, readReal } from './store-reading.js'
+import { readReal } from './store-reading.js'
+import { countAnew, withTables } from './store-reset.js'
 import { FORGET_STATEMENTS, SAVE, saveValues, TIDY, withinBounds } from './store-sql.js'
 
 // Everything is saved once more after this time, so that a row which was tidied away or lost in a crash comes back, and a
@@ -44,7 +44,7 @@ export class PostgresShadowStore implements ShadowStore {
     // Until it is known to have been saved, the next save is a whole one.
     this.#there = undefined
     const parameters = saveValues(name, this.#process, this.#generation, ++this.#revision, report, wanted)
-    const [saved] = await withSchema(control[side], () =>
+    const [saved] = await withTables(control[side], () =>
       run<{ known: number; generation: number; inserted: boolean | null }>(SAVE, parameters),
     )
     if (saved === undefined || saved.inserted === null) {
@@ -76,27 +76,11 @@ export class PostgresShadowStore implements ShadowStore {
 
   async reset(): Promise<void> {
     const { name, control, writer } = this.#options
-    const side = writer()
-    const generation = 1 + Math.max(this.#generation ?? 0, await newestGeneration(control, name))
-    this.#generation = generation
+    this.#generation = await countAnew(control, name, writer(), this.#generation)
     this.#there = undefined
-    await withSchema(control[side], () => raiseGeneration(control[side], name, generation))
-    // Kept there are at most the counts of before a change of writer, which the generation of this side outranks.
-    await raiseGeneration(control[otherSide(side)], name, generation).catch(() => {})
   }
 }
 
 /** Changes with everything that is stored of a statement: its counts and latencies grow together. */
 const versionOf = ({ compared, planChange }: KeptStatement): string =>
   planChange === undefined ? String(compared) : `${compared} ${planChange.old} ${planChange.new}`
-
-/** A migration that was begun with an older version has no tables for this yet. */
-async function withSchema<T>(control: ControlConnection, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work()
-  } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === '42P01')) throw error
-    await ensureControlSchema(control)
-    return work()
-  }
-}

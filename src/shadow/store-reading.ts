@@ -3,7 +3,7 @@ import type { ControlConnection } from '../control/control-connection.js'
 import type { Side } from '../phase/phases.js'
 import type { Mismatch, ShadowTotals } from './report.js'
 import type { KeptReport, KeptStatement, RealElsewhere, RealStatement } from './store.js'
-import { GENERATION, PROCESSES, REAL_STATEMENTS, REPORTS, RESET } from './store-sql.js'
+import { GENERATION, PROCESSES, REAL_STATEMENTS, REPORTS } from './store-sql.js'
 
 type Control = Readonly<Record<Side, ControlConnection>>
 
@@ -116,15 +116,6 @@ export async function readReal(
 export async function newestGeneration(control: Control, name: string): Promise<number> {
   const asked = await Promise.allSettled(SIDES.map((side) => generationOf(control[side], name)))
   return Math.max(0, ...asked.map((one) => (one.status === 'fulfilled' ? one.value : 0)))
-}
-
-/** Makes everything that was stored on this side under a lower generation void. */
-export async function raiseGeneration(
-  control: ControlConnection,
-  name: string,
-  generation: number,
-): Promise<void> {
-  await control.run(RESET, [name, generation])
 }
 
 type Row = Omit<Found, 'side'> & Record<string, unknown>

@@ -39,6 +39,11 @@ describe('wrong usage ends with 2', () => {
     [['status', ...both, '--mirror', 'dual-write'], 'Allowed choices are replication, none'],
     [['preflight', ...both, '--stage', 'now'], 'Allowed choices are mirror, cutover'],
     [['preflight', ...both, '--dry-run'], "unknown option '--dry-run'"],
+    [['shadow', ...both, '--top', '0'], "argument '0' is invalid. expected a whole number above 0"],
+    [['shadow', ...both, '--yes'], '--yes and --dry-run belong to --reset'],
+    [['shadow', ...both, '--dry-run'], '--yes and --dry-run belong to --reset'],
+    [['shadow', ...both, '--reset', '--top', '3'], '--reset shows no report'],
+    [['shadow', ...both, '--html', '/nowhere/at/all.html'], '--html: the file could not be written'],
   ])('%j', async (args, message) => {
     const { exit, out, err } = await run(args)
     expect({ exit, out }).toEqual({ exit: 2, out: '' })
@@ -66,16 +71,21 @@ describe('help', () => {
 })
 
 describe('databases that do not answer', () => {
-  it.each([['status'], ['recover'], ['recover', '--dry-run'], ['preflight']])(
-    '%s %s ends with 1',
-    async (...args) => {
-      const { exit, out, err } = await run([...args, ...both])
-      expect(exit).toBe(1)
-      expect(out + err).toContain('127.0.0.1:1/app')
-      expect(out + err).toContain('ECONNREFUSED')
-      expect(out + err).not.toContain(SECRET)
-    },
-  )
+  it.each([
+    ['status'],
+    ['recover'],
+    ['recover', '--dry-run'],
+    ['preflight'],
+    ['shadow'],
+    ['shadow', '--reset', '--yes'],
+    ['shadow', '--reset', '--dry-run'],
+  ])('%s %s ends with 1', async (...args) => {
+    const { exit, out, err } = await run([...args, ...both])
+    expect(exit).toBe(1)
+    expect(out + err).toContain('127.0.0.1:1/app')
+    expect(out + err).toContain('ECONNREFUSED')
+    expect(out + err).not.toContain(SECRET)
+  })
 
   it('says the same in one JSON object', async () => {
     const { exit, out, err } = await run(['status', ...both, '--json'])

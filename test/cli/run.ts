@@ -1,4 +1,5 @@
 // Runs a command line inside the test, and catches what it prints.
+import { PassThrough } from 'node:stream'
 import { runCommandLine } from '../../src/cli/command-line.js'
 
 export interface Ran {
@@ -11,10 +12,15 @@ export async function run(
   args: readonly string[],
   environment: Record<string, string> = {},
   isTTY = false,
+  /** What is typed at the terminal. */
+  typed?: string,
 ): Promise<Ran> {
   let out = ''
   let err = ''
+  const keyboard = typed === undefined ? undefined : Object.assign(new PassThrough(), { isTTY: true })
+  keyboard?.end(typed)
   const exit = await runCommandLine(args, environment, {
+    ...(keyboard && { in: keyboard }),
     out: { write: (text) => void (out += text), isTTY },
     err: { write: (text) => void (err += text) },
   })
