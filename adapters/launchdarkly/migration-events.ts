@@ -15,6 +15,7 @@ export interface MigrationEvents {
   stop(): void
 }
 
+const OTHER = { old: 'new', new: 'old' } as const
 const STAGES: ReadonlySet<unknown> = new Set(Object.values(PHASES).map(({ stage }) => stage))
 
 /** Undefined where the client knows no migrations, or nothing is to be measured. */
@@ -88,12 +89,15 @@ function template(
 }
 
 function measurementsOf(call: SampledCall, tracker: LaunchDarklyTracker): object[] {
-  const { side, millis, failed, consistent } = call
+  const { side, millis, failed, consistent, otherMillis } = call
   const both = consistent !== undefined
   return [
     { key: 'invoked', values: both ? { old: true, new: true } : { [side]: true } },
     ...(both ? consistency(consistent, tracker) : []),
-    { key: 'latency_ms', values: { [side]: millis } },
+    {
+      key: 'latency_ms',
+      values: { [side]: millis, ...(otherMillis === undefined ? {} : { [OTHER[side]]: otherMillis }) },
+    },
     ...(failed ? [{ key: 'error', values: { [side]: true } }] : []),
   ]
 }

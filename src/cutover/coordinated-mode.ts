@@ -29,6 +29,7 @@ export class CoordinatedMode implements Mode {
   readonly #events: CutoverEvents
   readonly #options: ResolvedOptions
   readonly #m: Migration
+  readonly control: Migration['control']
   readonly #core: PoolCore
   #moving: Promise<unknown> | undefined
   #polling: Promise<void> | undefined
@@ -49,6 +50,7 @@ export class CoordinatedMode implements Mode {
     this.#events = events
     this.#options = options
     this.#m = migrationOf(options, events, core)
+    this.control = this.#m.control
     this.#watch = new MirrorWatch(this.#m, () => (this.#moving || this.#closed ? undefined : this.phase))
   }
 

@@ -1,7 +1,7 @@
 // createCutover: wires one migration in one process, and owns the lifetimes of everything in it.
 import type pg from 'pg'
 import { CutoverError, isCutoverError } from '../errors.js'
-import { CutoverEvents, type CutoverEvent } from '../events.js'
+import { CutoverEvents, type CutoverEvent, type EventMap } from '../events.js'
 import { follow, type Follower } from '../phase/follow.js'
 import type { Phase, Side, Wish } from '../phase/phases.js'
 import type { AdvanceOptions, Cutover } from './cutover.js'
@@ -64,12 +64,19 @@ class LiveCutover extends CutoverEvents implements Cutover {
       pools,
       events: this,
       texts: new KnownTexts(),
+      heldReadsMax: options.heldReadsMax,
       onFence: options.control && (() => this.#coordinated?.afterFence()),
     })
     this.#core = core
     this.pool = cutoverPool(this.#core)
     this.#onDemand = new OnDemand(core, this, options)
-    this.shadow = new Shadowing(this.name)
+    this.shadow = new Shadowing({
+      options,
+      core,
+      events: this,
+      sampler,
+      control: () => this.#coordinated?.control,
+    })
     this.#stopSampling = sampler && sampleTraffic(core, sampler, { ...options, events: this })
     this.#started = this.#start()
     this.#follower = follow(options.source, {
@@ -91,6 +98,12 @@ class LiveCutover extends CutoverEvents implements Cutover {
 
   get phase(): Phase | undefined {
     return this.#mode?.phase
+  }
+
+  /** Also what this class itself has to hear, whoever removes all listeners. */
+  override publish<K extends keyof EventMap>(event: K, message: EventMap[K][0]): void {
+    super.publish(event, message)
+    if (event === 'phase' && this.phase !== undefined) this.shadow.rest(this.phase)
   }
 
   ready(): Promise<void> {

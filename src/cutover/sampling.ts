@@ -4,6 +4,7 @@ import type { CutoverEvents } from '../events.js'
 import type { Sampler, Source } from '../phase/source.js'
 import type { CoreState } from '../pool/core-state.js'
 import type { PoolCore } from '../pool/pool-core.js'
+import type { Route } from '../pool/route.js'
 import { SampledRoute } from '../pool/sampled-route.js'
 import { operationOf } from '../reads/operation.js'
 
@@ -41,6 +42,8 @@ export function sampleTraffic(
 ): () => void {
   /** The state in which a sampled route waits for its call. Each state of the gate is an object of its own. */
   let waitingIn: CoreState | undefined
+  /** What it stands in front of. Who observes calls may come or go meanwhile, and takes it away. */
+  let waitingOver: Route | undefined
   let stopped = false
   const timer = setInterval(tick, Math.min(1_000 / sampler.perSecond, LONGEST_TIMER_MILLIS)).unref()
 
@@ -48,10 +51,12 @@ export function sampleTraffic(
     const { state } = core
     if (state.kind === 'ended') return stop()
     if (!attempt(() => sampler.active)) return giveWay()
-    if (state.kind !== 'direct' || waitingIn === state) return
+    const plain = core.route
+    if (state.kind !== 'direct' || (waitingIn === state && waitingOver === plain)) return
     waitingIn = state
+    waitingOver = plain
     const { side } = state
-    const route = new SampledRoute(core.route, giveWay, ({ given, millis, failed, result }) => {
+    const route = new SampledRoute(plain, giveWay, ({ given, millis, failed, result }) => {
       const operation = operationOf(given, result)
       if (operation === undefined || stopped) return
       attempt(() => sampler.take({ operation, side, millis, failed }))

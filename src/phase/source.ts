@@ -25,11 +25,13 @@ export interface SampledCall {
   readonly failed: boolean
   /** Whether both sides gave the same answer; absent where only one was asked. */
   readonly consistent?: boolean
+  /** What the other side took, where it was asked and has answered. */
+  readonly otherMillis?: number | undefined
 }
 
 /** For sources that measure the migration: takes a sample of the traffic. */
 export interface Sampler {
-  /** At most this many calls a second, above 0 and up to 1,000. */
+  /** At most this many timed calls a second, above 0 and up to 1,000, and as many that both sides were asked about. */
   readonly perSecond: number
   /** Asked before each sample is taken; nothing is measured while it is false. */
   readonly active: boolean

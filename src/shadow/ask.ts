@@ -16,15 +16,20 @@ export interface AskLimits {
  * For sessions that compare: what changes the form of values and not the values. `datestyle` keeps its order of day and
  * month, which decides what a text means. The time zone stays, since another one really answers otherwise.
  */
-export const PINNED_OUTPUT = [
-  `set client_encoding = 'UTF8'`,
-  `set datestyle = 'ISO'`,
-  `set intervalstyle = 'postgres'`,
+export const PINNED_SETTINGS: Readonly<Record<string, string>> = {
+  client_encoding: 'UTF8',
+  datestyle: 'ISO',
+  intervalstyle: 'postgres',
   // 1 would do from Postgres 12 on; before, it does not tell all numbers apart.
-  `set extra_float_digits = 3`,
-  `set bytea_output = 'hex'`,
-  `set xmlbinary = 'base64'`,
-].join('; ')
+  extra_float_digits: '3',
+  bytea_output: 'hex',
+  xmlbinary: 'base64',
+}
+
+/** The same as statements. */
+export const PINNED_OUTPUT = Object.entries(PINNED_SETTINGS)
+  .map(([name, value]) => `set ${name} = '${value}'`)
+  .join('; ')
 
 const KEEP_BYTES = 256 * 1024
 /** Longer strings cannot be made, and the driver would throw where nobody can catch it. */

@@ -1,0 +1,104 @@
+// A small pool of our own to each side, and one statement on it: bounded in time, and never harmful to anybody else.
+import type { Side } from '../phase/phases.js'
+import type { BothSides } from '../pool/both-sides.js'
+import type { InnerClient, InnerPool } from '../pool/pg-internals.js'
+import { closeReadOnlyPool, readOnlyPool } from '../pool/read-pool.js'
+import type { Statements } from '../reads/statements.js'
+import { ask, PINNED_SETTINGS } from './ask.js'
+import { replyOf, skipped, type Reply } from './reply.js'
+
+export interface ShadowPoolOptions {
+  /** Connections to each side. */
+  readonly max: number
+  readonly maxBytes: number
+  readonly timeoutMillis: number
+}
+
+const CATALOG_MILLIS = 30_000
+
+export class ShadowPools {
+  readonly #options: ShadowPoolOptions
+  readonly #pools: Readonly<Record<Side, InnerPool>>
+  readonly #out = new Set<InnerClient>()
+  #closed = false
+
+  constructor(sides: BothSides, options: ShadowPoolOptions) {
+    this.#options = options
+    this.#pools = { old: this.#pool(sides, 'old'), new: this.#pool(sides, 'new') }
+  }
+
+  /** Never rejects. */
+  async ask(side: Side, text: string, values: readonly unknown[]): Promise<Reply> {
+    const client = await this.#connect(side).catch(() => undefined)
+    if (client === undefined) return skipped('unavailable')
+    let reusable = false
+    try {
+      const asked = await ask(client, text, values, this.#options)
+      ;({ reusable } = asked)
+      return replyOf(asked)
+    } finally {
+      this.#release(client, reusable)
+    }
+  }
+
+  /** Reads the catalogs of a side, which may take longer than a statement that is compared. */
+  async learn(side: Side, statements: Pick<Statements, 'learn'>): Promise<void> {
+    const client = await this.#connect(side)
+    let reusable = false
+    try {
+      await client.query(`set statement_timeout = ${CATALOG_MILLIS}`)
+      await statements.learn(side, (text, values) => client.query(text, values && [...values]))
+      await client.query(`set statement_timeout = ${this.#options.timeoutMillis}`)
+      reusable = true
+    } finally {
+      this.#release(client, reusable)
+    }
+  }
+
+  /** What is under way is cut off; its server gives it up at its own bound. */
+  async close(): Promise<void> {
+    this.#closed = true
+    for (const client of this.#out) client.connection?.stream.destroy()
+    await Promise.all(Object.values(this.#pools).map((pool) => closeReadOnlyPool(pool)))
+  }
+
+  #pool(sides: BothSides, side: Side): InnerPool {
+    const { max, timeoutMillis } = this.#options
+    return readOnlyPool(sides[side], {
+      applicationName: 'pg-cutover shadow',
+      max,
+      settings: {
+        ...PINNED_SETTINGS,
+        statement_timeout: String(timeoutMillis),
+        lock_timeout: String(timeoutMillis),
+      },
+    })
+  }
+
+  /** A host that does not answer would keep it waiting for minutes. */
+  #connect(side: Side): Promise<InnerClient> {
+    return new Promise((resolve, reject) => {
+      let late = false
+      const timer = setTimeout(() => {
+        late = true
+        reject(new Error('no connection in time'))
+      }, this.#options.timeoutMillis)
+      this.#pools[side].connect((error, client, release) => {
+        clearTimeout(timer)
+        if (client === undefined) reject(error ?? new Error('no connection'))
+        else if (late || this.#closed) {
+          release(this.#closed)
+          reject(new Error('closed'))
+        } else {
+          this.#out.add(client)
+          resolve(client)
+        }
+      })
+    })
+  }
+
+  #release(client: InnerClient, reusable: boolean): void {
+    this.#out.delete(client)
+    client.release(!reusable || this.#closed)
+  }
+}
