@@ -1,6 +1,6 @@
 // The report of compared reads as one page of HTML that needs nothing else, for reading and for printing.
 import type { Mismatch, StatementReport } from '../shadow/report.js'
-import { count, millis, skippedText, slowdownText } from './shadow-text.js'
+import { count, counted, millis, skippedText, timesText } from './shadow-text.js'
 import type { FleetReport } from './shadow-reports.js'
 
 // The browser is told as well that nothing is to be fetched or run.
@@ -16,7 +16,7 @@ dt { opacity: .7 } dd { margin: 0 }
 .wide { overflow-x: auto }
 table { border-collapse: collapse; width: 100% }
 th, td { padding: .3rem .6rem; text-align: right; vertical-align: top; border-bottom: 1px solid #8884; white-space: nowrap }
-th:first-child, td:first-child { text-align: left; white-space: normal; min-width: 18rem }
+th[colspan] { text-align: center } th.what, td.what { text-align: left; white-space: normal; min-width: 18rem; width: 60% }
 thead th { font-weight: 600; position: sticky; top: 0; background: Canvas }
 code { font: .85em ui-monospace, monospace; overflow-wrap: anywhere }
 .plan { opacity: .75; font-size: .85em }
@@ -33,7 +33,12 @@ export function reportPage(report: FleetReport, top: number): string {
   const statements = report.statements.slice(0, top)
   const mismatches = report.mismatches.slice(0, top)
   const { equal, lag, order, real, unsettled } = report.outcomes
-  const answers = [`${order} order`, `${lag} lag`, `${unsettled} unsettled`, `${equal} equal`].join(', ')
+  const answers = [
+    `${counted(order)} order`,
+    `${counted(lag)} lag`,
+    `${counted(unsettled)} unsettled`,
+    `${counted(equal)} equal`,
+  ].join(', ')
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -44,14 +49,14 @@ ${HEAD}
 <h1>Compared reads of ${escape(report.name)}</h1>
 <dl>
 <dt>compared</dt><dd>${count(report.compared, 'read')} of ${count(report.statements.length, 'statement')}, by ${count(report.processes, 'process')}</dd>
-<dt>answers</dt><dd><span class="${real > 0 ? 'real' : 'good'}">${real} real</span>, ${answers}</dd>
+<dt>answers</dt><dd><span class="${real > 0 ? 'real' : 'good'}">${counted(real)} real</span>, ${answers}</dd>
 <dt>skipped</dt><dd>${escape(skippedText(report))}</dd>
 <dt>counted</dt><dd>from ${escape(report.since)} to ${escape(report.updated ?? '–')}</dd>
 ${report.unknown.map((reason) => `<dt>not known</dt><dd>${escape(reason)}</dd>\n`).join('')}</dl>
 <h2>Statements</h2>
 <div class="wide"><table>
 <thead>
-<tr><th rowspan="2">statement</th><th rowspan="2">compared</th><th rowspan="2">real</th><th rowspan="2">order</th><th rowspan="2">lag</th><th colspan="3">old, ms</th><th colspan="3">new, ms</th></tr>
+<tr><th rowspan="2" class="what">statement</th><th rowspan="2">compared</th><th rowspan="2">real</th><th rowspan="2">order</th><th rowspan="2">lag</th><th colspan="3">old, ms</th><th colspan="3">new, ms</th></tr>
 <tr><th>p50</th><th>p95</th><th>p99</th><th>p50</th><th>p95</th><th>p99</th></tr>
 </thead>
 <tbody>
@@ -71,32 +76,32 @@ function statementRow({ fingerprint, text, compared, outcomes, ...rest }: Statem
   const latencies = [rest.old, rest.new].flatMap(({ p50, p95, p99 }) => [p50, p95, p99].map(millis))
   const { real } = outcomes
   const cells = [
-    compared.toLocaleString('en'),
-    real > 0 ? `<span class="real">${real}</span>` : '0',
-    outcomes.order,
-    outcomes.lag,
+    counted(compared),
+    real > 0 ? `<span class="real">${counted(real)}</span>` : '0',
+    counted(outcomes.order),
+    counted(outcomes.lag),
     ...latencies,
   ]
   const named = text === undefined ? '' : `<br><code>${escape(text)}</code>`
-  return `<tr><td><code>${escape(fingerprint)}</code>${named}${planText(rest.planChange)}</td>${cells.map((cell) => `<td>${cell}</td>`).join('')}</tr>`
+  return `<tr><td class="what"><code>${escape(fingerprint)}</code>${named}${planText(rest.planChange)}</td>${cells.map((cell) => `<td>${cell}</td>`).join('')}</tr>`
 }
 
 function planText(change: StatementReport['planChange']): string {
   if (change === undefined) return ''
   const { slowdown } = change
-  const factor = slowdown === undefined ? '' : `, new median ${slowdownText(slowdown)} the old`
+  const factor = slowdown === undefined ? '' : `, the new median is ${timesText(slowdown)} the old one`
   const heading = `<span class="${(slowdown ?? 0) > 1.5 ? 'slower' : 'plan'}">another plan${factor}</span>`
   return `<br>${heading}<div class="plan">old: <code>${escape(change.old)}</code><br>new: <code>${escape(change.new)}</code></div>`
 }
 
 function mismatchTable(mismatches: readonly Mismatch[]): string {
-  const keys = (some: readonly string[]): string => some.map((key) => `<code>${escape(key)}</code>`).join(' ')
+  const keys = (some: readonly string[]): string => some.map((key) => `<code>${escape(key)}</code>`).join('<br>')
   const rows = mismatches.map(
     ({ outcome, fingerprint, at, detail, keys: { old, new: opened } }) =>
-      `<tr><td><span class="${outcome === 'real' ? 'real' : 'plan'}">${outcome}</span> <code>${escape(fingerprint)}</code><br>${escape(detail)}</td><td>${escape(at)}</td><td>${keys(old)}</td><td>${keys(opened)}</td></tr>`,
+      `<tr><td class="what"><span class="${outcome === 'real' ? 'real' : 'plan'}">${outcome}</span> <code>${escape(fingerprint)}</code><br>${escape(detail)}</td><td>${escape(at)}</td><td>${keys(old)}</td><td>${keys(opened)}</td></tr>`,
   )
   return `<div class="wide"><table>
-<thead><tr><th>difference</th><th>at</th><th>rows of old alone</th><th>rows of new alone</th></tr></thead>
+<thead><tr><th class="what">difference</th><th>at</th><th>rows of old alone</th><th>rows of new alone</th></tr></thead>
 <tbody>
 ${rows.join('\n')}
 </tbody>

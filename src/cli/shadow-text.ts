@@ -31,15 +31,17 @@ export function reportText(report: FleetReport, top: number, paint: Paint): stri
   ]
 }
 
+export const counted = (number: number): string => number.toLocaleString('en')
+
 export const count = (number: number, noun: string): string =>
-  `${number.toLocaleString('en')} ${noun}${number === 1 ? '' : noun.endsWith('s') ? 'es' : 's'}`
+  `${counted(number)} ${noun}${number === 1 ? '' : noun.endsWith('s') ? 'es' : 's'}`
 
 /** What was not compared, with its reasons; the largest first. */
 export function skippedText({ skipped }: Pick<FleetReport, 'skipped'>): string {
   const parts = Object.entries(skipped)
     .filter(([, number]) => number > 0)
     .toSorted(([, a], [, b]) => b - a)
-    .map(([why, number]) => `${number.toLocaleString('en')} ${why}`)
+    .map(([why, number]) => `${counted(number)} ${why}`)
   return parts.length === 0 ? 'none' : parts.join(', ')
 }
 
@@ -49,12 +51,10 @@ export function millis(value: number | undefined): string {
   return value < 10 ? value.toFixed(2) : value < 100 ? value.toFixed(1) : value.toFixed(0)
 }
 
-export const slowdownText = (slowdown: number | undefined): string =>
-  slowdown === undefined ? '' : `×${slowdown < 10 ? slowdown.toFixed(1) : slowdown.toFixed(0)}`
+export const timesText = (factor: number): string => `${factor.toFixed(factor < 10 ? 1 : 0)} times`
 
 function totalsOf(report: FleetReport, paint: Paint): [string, string][] {
   const { equal, lag, order, real, unsettled } = report.outcomes
-  const number = (value: number): string => value.toLocaleString('en')
   return [
     [
       'compared',
@@ -62,7 +62,7 @@ function totalsOf(report: FleetReport, paint: Paint): [string, string][] {
     ],
     [
       'answers',
-      `${real > 0 ? paint.bad(`${number(real)} real`) : paint.good('0 real')}, ${number(order)} order, ${number(lag)} lag, ${number(unsettled)} unsettled, ${number(equal)} equal`,
+      `${real > 0 ? paint.bad(`${counted(real)} real`) : paint.good('0 real')}, ${counted(order)} order, ${counted(lag)} lag, ${counted(unsettled)} unsettled, ${counted(equal)} equal`,
     ],
     ['skipped', skippedText(report)],
     ['now', report.comparing ? 'reads are being compared' : 'no reads are compared in this phase'],
@@ -101,12 +101,7 @@ function statementLines(statements: readonly StatementReport[], paint: Paint): s
 function cells({ fingerprint, compared, outcomes, ...sides }: StatementReport): string[] {
   const latencies = ({ p50, p95, p99 }: Percentiles): string[] => [p50, p95, p99].map(millis)
   const counts = [compared, outcomes.real, outcomes.order, outcomes.lag]
-  return [
-    fingerprint,
-    ...counts.map((number) => number.toLocaleString('en')),
-    ...latencies(sides.old),
-    ...latencies(sides.new),
-  ]
+  return [fingerprint, ...counts.map(counted), ...latencies(sides.old), ...latencies(sides.new)]
 }
 
 function planLines({ planChange }: StatementReport, paint: Paint): string[] {
@@ -114,7 +109,7 @@ function planLines({ planChange }: StatementReport, paint: Paint): string[] {
   const { slowdown } = planChange
   const slower = slowdown !== undefined && slowdown > 1.5
   const factor =
-    slowdown === undefined ? '' : `, the new side's median is ${slowdownText(slowdown)} the old one's`
+    slowdown === undefined ? '' : `, the new side's median is ${timesText(slowdown)} the old one's`
   const line = `    another plan${factor}`
   return [
     slower ? paint.warn(line) : line,

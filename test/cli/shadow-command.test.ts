@@ -162,7 +162,7 @@ describe('with two processes that compare', () => {
     expect(rows[heading + 2]).toBe('    select note from orders')
     expect(rows[heading + 3]).toMatch(/^ {2}f_lag +3 +0 +0 +2/)
     expect(rows[heading + 4]).toBe('    select "<b>" from orders where a = $1 & $2')
-    expect(rows[heading + 5]).toMatch(/another plan, the new side's median is ×[23]\.\d the old one's/)
+    expect(rows[heading + 5]).toMatch(/another plan, the new side's median is [23]\.\d times the old one's/)
     expect(rows[heading + 7]).toBe('      new  Seq Scan on orders')
     expect(rows[heading + 8]).toMatch(/^ {2}f_equal/)
     expect(out).toMatch(
