@@ -30,6 +30,9 @@ const QUANTITIES = {
   readers: { standard: 8, from: 0, to: 64, what: 'concurrent readers' },
 } as const satisfies Record<string, Quantity>
 
+/** The longest leaves the rest of a cutover half of the longest hold. */
+const SLOW = { from: 50, to: 5_000 } as const
+
 export const USAGE = `Moves a live database from Postgres 15 to Postgres 18 under load, back, and there again,
 and proves that no acknowledged write was lost, applied twice or failed.
 
@@ -44,6 +47,8 @@ ${Object.entries(MOVERS)
 ${Object.entries(QUANTITIES)
   .map(([name, { what, standard }]) => `  ${`--${name} N`.padEnd(16)}  ${what} (${standard})`)
   .join('\n')}
+  --slow-transaction MILLIS
+                    one writer's transaction is that long open when each cutover begins, from ${SLOW.from} to ${SLOW.to}
   --help            show this
 
 Exit code: 0 nothing lost, duplicated or failed; 1 otherwise; 2 wrong usage.`
@@ -65,6 +70,7 @@ export function readArguments(argv: readonly string[]): Arguments {
     rate: quantity('rate', values.rate),
     writers: quantity('writers', values.writers),
     readers: quantity('readers', values.readers),
+    slowTransactionMillis: slowTransaction(values['slow-transaction']),
   }
 }
 
@@ -84,6 +90,7 @@ function parse(argv: readonly string[]) {
         rate: { type: 'string' },
         writers: { type: 'string' },
         readers: { type: 'string' },
+        'slow-transaction': { type: 'string' },
       },
     }).values
   } catch (error) {
@@ -93,10 +100,19 @@ function parse(argv: readonly string[]) {
 
 function quantity(name: keyof typeof QUANTITIES, value: string | undefined): number {
   const { standard, from, to } = QUANTITIES[name]
-  if (value === undefined) return standard
+  return value === undefined ? standard : whole(name, value, from, to)
+}
+
+function slowTransaction(value: string | undefined): number | undefined {
+  return value === undefined
+    ? undefined
+    : whole('slow-transaction', value, SLOW.from, SLOW.to, ' of milliseconds')
+}
+
+function whole(name: string, value: string, from: number, to: number, unit = ''): number {
   const number = /^\d+$/.test(value) ? Number(value) : Number.NaN
   if (!(number >= from && number <= to))
-    throw new UsageError(`--${name} takes a whole number from ${from} to ${to}, not '${value}'`)
+    throw new UsageError(`--${name} takes a whole number${unit} from ${from} to ${to}, not '${value}'`)
   return number
 }
 

@@ -3,7 +3,7 @@ import type { ClientBase } from 'pg'
 import type { Ledger } from './ledger.js'
 import { OPENING_BALANCE, TABLES } from './schema.js'
 import type { Seed, Table } from './schema.js'
-import { WRITES } from './writes.js'
+import { tracesOf } from './writes.js'
 
 export interface Audit {
   readonly acknowledged: number
@@ -37,8 +37,7 @@ export async function audit(client: ClientBase, ledger: Ledger, seed: Seed): Pro
   for (const table of TABLES) {
     const times = present.get(table) ?? new Map<number, number>()
     for (const [number, kind] of kinds) {
-      const traces: Partial<Record<Table, number>> = WRITES[kind].traces
-      const expected = traces[table] ?? 0
+      const expected = tracesOf(kind)[table] ?? 0
       const found = times.get(number) ?? 0
       const release = table === 'reservations' ? releasedBy.get(number) : undefined
       if (release !== undefined) {

@@ -1,5 +1,5 @@
 // What the application was told, kept in memory and only ever added to: the truth that the databases are audited against.
-import type { WriteName } from './writes.js'
+import type { SLOW, WriteName } from './writes.js'
 import type { Table } from './schema.js'
 
 export type Side = 'old' | 'new'
@@ -20,7 +20,7 @@ export interface Place {
 export interface Entry {
   /** Unique in a run; the rows of the write carry it. */
   readonly number: number
-  readonly kind: WriteName
+  readonly kind: WriteName | typeof SLOW
   readonly writer: number
   /** As the statement itself answered it. */
   readonly side: Side
@@ -34,7 +34,8 @@ export interface Entry {
 export interface Read {
   readonly kind: string
   readonly reader: number
-  readonly side: Side
+  /** Undefined where it was not asked for. */
+  readonly side: Side | undefined
   readonly sent: number
   readonly acked: number
 }

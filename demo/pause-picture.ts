@@ -1,7 +1,8 @@
 // One cutover under the glass as an SVG: every single call as a bar from its sending to its answer, and the steps below.
 import type { Side } from './ledger.js'
-import { escaped, ms, px } from './markup.js'
+import { count, escaped, ms, px } from './markup.js'
 import type { Move, Run } from './run.js'
+import { SLOW_LANES } from './slow-transaction.js'
 
 const WIDTH = 1000
 const LEFT = 62
@@ -15,20 +16,21 @@ const IN_THE_PAUSE = ['hold', 'drain', 'fence', 'catch-up', 'stop-reads', 'decid
 
 interface Bar {
   readonly lane: number
-  readonly side: Side
+  readonly side: Side | undefined
   readonly what: string
   readonly sent: number
   readonly acked: number
 }
 
 export function pausePicture(run: Run, move: Move): string {
-  const { lastLeft, firstOpened, pauseMillis } = move.pause
-  const around = Math.max(25, pauseMillis * 1.2)
+  const { lastLeft, firstOpened, pauseMillis, readsMeanwhile } = move.pause
+  const around = Math.min(300, Math.max(25, pauseMillis * 1.2))
   const [first, last] = [lastLeft - around, firstOpened + around]
   const x = (at: number): number =>
     LEFT + ((Math.min(last, Math.max(first, at)) - first) / (last - first)) * (WIDTH - LEFT - RIGHT)
 
-  const { writers, readers } = run.settings
+  const { readers, slowTransactionMillis: slow } = run.settings
+  const writers = run.settings.writers + (slow === undefined ? 0 : SLOW_LANES)
   const bars: Bar[] = [
     ...run.ledger.entries.map(({ writer, kind, side, sent, acked }) => ({
       lane: writer,
@@ -52,7 +54,7 @@ export function pausePicture(run: Run, move: Move): string {
 
   const calls = bars.map(
     ({ lane, side, what, sent, acked }) =>
-      `<rect class="call on-${side}" x="${px(x(sent))}" y="${laneTop(lane) + 1}" width="${px(Math.max(1.2, x(acked) - x(sent)))}" height="${LANE - 2}"><title>${escaped(what)}, ${side} side: ${ms(acked - sent)}</title></rect>`,
+      `<rect class="call on-${side ?? 'unasked'}" x="${px(x(sent))}" y="${laneTop(lane) + 1}" width="${px(Math.max(1.2, x(acked) - x(sent)))}" height="${LANE - 2}"><title>${escaped(what)}${side === undefined ? '' : `, ${side} side`}: ${ms(acked - sent)}</title></rect>`,
   )
   const stepBars = steps.map(({ step, from, to }, index) => {
     const top = lanesEnd + 10 + index * STEP_LANE
@@ -76,7 +78,7 @@ export function pausePicture(run: Run, move: Move): string {
   return (
     `<svg viewBox="0 0 ${WIDTH} ${stepsEnd + 22}" role="img" aria-label="Calls around the pause">${ticks.join('')}` +
     `<rect class="band to-${move.opened}" x="${px(a)}" y="${TOP}" width="${px(b - a)}" height="${lanesEnd - TOP}"/>` +
-    `<text class="label" x="${px((a + b) / 2)}" y="${TOP - 8}" text-anchor="middle">pause ${ms(pauseMillis)}</text>` +
+    `<text class="label" x="${px((a + b) / 2)}" y="${TOP - 8}" text-anchor="middle">pause ${ms(pauseMillis)}, ${count(readsMeanwhile)} reads answered in it</text>` +
     inMargin('writers', (TOP + laneTop(writers)) / 2) +
     (readers > 0 ? inMargin('readers', (laneTop(writers) + lanesEnd) / 2) : '') +
     inMargin('steps', (lanesEnd + 10 + stepsEnd) / 2) +

@@ -1,6 +1,8 @@
 // What a cutover cost the callers, by the ledger's own times and not by what the library says of itself.
 import type { Entry, Ledger, Side } from './ledger.js'
 import type { Sample } from './latency.js'
+import { REPORT } from './reads.js'
+import { SLOW } from './writes.js'
 
 export interface Pause {
   /** The last acknowledgement by the side that was left. */
@@ -10,7 +12,12 @@ export interface Pause {
   readonly pauseMillis: number
   /** The longest wait of a write that was under way during the pause. */
   readonly longestHeldMillis: number
+  /** Of a read through `pool.query`, which is to flow. */
   readonly longestReadHeldMillis: number
+  /** Of a read in a transaction on a client of its own, which has to wait whatever it is for. */
+  readonly longestReadTransactionHeldMillis: number
+  /** Reads that were sent and answered within the pause. */
+  readonly readsMeanwhile: number
 }
 
 /** Undefined until both sides have acknowledged a write in the window. */
@@ -18,21 +25,30 @@ export function pauseOf(ledger: Ledger, opened: Side, from: number, to: number):
   let lastLeft: Entry | undefined
   let firstOpened: Entry | undefined
   // The ledger is in the order of the acknowledgements.
-  for (const entry of ledger.entries) {
+  for (const entry of waiting(ledger)) {
     if (entry.acked >= to) break
     if (entry.side !== opened) lastLeft = entry
     else if (entry.acked >= from) firstOpened ??= entry
   }
   if (!lastLeft || !firstOpened) return undefined
   const window = { sent: lastLeft.acked, acked: firstOpened.acked }
+  const reads = ledger.reads.filter(({ kind }) => kind !== REPORT)
   return {
     lastLeft: window.sent,
     firstOpened: window.acked,
     pauseMillis: window.acked - window.sent,
-    longestHeldMillis: longest(ledger.entries, window),
-    longestReadHeldMillis: longest(ledger.reads, window),
+    longestHeldMillis: longest(waiting(ledger), window),
+    longestReadHeldMillis: longest(reads, window),
+    longestReadTransactionHeldMillis: longest(
+      ledger.reads.filter(({ kind }) => kind === REPORT),
+      window,
+    ),
+    readsMeanwhile: reads.filter(({ sent, acked }) => sent >= window.sent && acked < window.acked).length,
   }
 }
+
+/** What the others wait for is none of those that wait. */
+const waiting = ({ entries }: Ledger): readonly Entry[] => entries.filter(({ kind }) => kind !== SLOW)
 
 /** Of the calls that were under way at some moment of the window. */
 function longest(samples: readonly Sample[], window: Sample): number {

@@ -6,13 +6,13 @@ import type { Known } from './writes.js'
 
 interface Kind {
   readonly weight: number
-  readonly run: (pool: Pool, known: Known) => Promise<number>
+  readonly run: (pool: Pool, known: Known) => Promise<number | undefined>
 }
 
-/** Each resolves to the port of the server that answered. */
+/** Each resolves to the port of the server that answered; some do not ask for it, so that both sides can answer the same. */
 export const READS = {
   'an order with its lines': {
-    weight: 25,
+    weight: 20,
     run: async (pool) => {
       const { rows } = await pool.query<{ port: number }>(
         `select inet_server_port() as port, o.id, o.status, c.email, l.line, p.sku, p.price
@@ -36,30 +36,50 @@ export const READS = {
       return portOf(rows)
     },
   },
-  'a report in a transaction': {
-    weight: 10,
+  'a product': {
+    weight: 15,
+    run: async (pool, known) => {
+      const text = 'select id, sku, price, stock, labels from shop.products where id = $1'
+      there((await pool.query(text, [1 + below(known.products)])).rows)
+      return undefined
+    },
+  },
+  'the lines of an order': {
+    weight: 15,
     run: async (pool) => {
-      const client = await pool.connect()
-      try {
-        await client.query('begin isolation level repeatable read read only')
-        const { rows } = await client.query<{ port: number }>(
-          'select inet_server_port() as port, sum(balance) from shop.accounts where id <= 100',
-        )
-        await client.query(
-          'select count(*) from shop.transfers where id > (select max(id) - 50 from shop.transfers)',
-        )
-        await client.query('commit')
-        client.release()
-        return portOf(rows)
-      } catch (error) {
-        client.release(true)
-        throw error
-      }
+      const text = `select l.line, l.quantity, p.sku, p.price
+                      from shop.order_lines l join shop.products p on p.id = l.product_id
+                     where l.order_id = $1 order by l.line`
+      there((await pool.query(text, [1 + below(20)])).rows)
+      return undefined
     },
   },
 } as const satisfies Record<string, Kind>
 
 export type ReadName = keyof typeof READS
+
+/** What is read in a transaction of a client of its own, which has to wait whatever it is for. */
+export const REPORT = 'a report in a transaction'
+
+/** Resolves to the port of the server that answered. */
+export async function report(pool: Pool): Promise<number> {
+  const client = await pool.connect()
+  try {
+    await client.query('begin isolation level repeatable read read only')
+    const { rows } = await client.query<{ port: number }>(
+      'select inet_server_port() as port, sum(balance) from shop.accounts where id <= 100',
+    )
+    await client.query(
+      'select count(*) from shop.transfers where id > (select max(id) - 50 from shop.transfers)',
+    )
+    await client.query('commit')
+    client.release()
+    return portOf(rows)
+  } catch (error) {
+    client.release(true)
+    throw error
+  }
+}
 
 /** A kind by its weight out of 100; undefined for what is left: looking up one's own writes. */
 export function anyRead(ticket: number): ReadName | undefined {
@@ -91,8 +111,10 @@ export async function lookUp(
   return row ?? { port: 0, seen: false }
 }
 
-function portOf(rows: readonly { port: number }[]): number {
+const portOf = (rows: readonly { port: number }[]): number => there(rows).port
+
+function there<T>(rows: readonly T[]): T {
   const [row] = rows
-  if (!row) throw new Error('a row that was there from the start is gone')
-  return row.port
+  if (row === undefined) throw new Error('a row that was there from the start is gone')
+  return row
 }

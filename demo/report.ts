@@ -9,7 +9,8 @@ import type { Run } from './run.js'
 import type { Verdict } from './verdict.js'
 
 export function page(run: Run, verdict: Verdict): string {
-  const { from, to, cutovers } = verdict
+  const { from, to, cutovers, shadow } = verdict
+  const slow = verdict.slowTransactionMillis
   const title = `Postgres ${from} → ${to} under load`
   const longest = Math.max(0, ...cutovers.map(({ pauseMillis }) => pauseMillis))
   const figures: [string, string, boolean][] = [
@@ -70,12 +71,19 @@ ${table(
     ['Reads that missed a write acknowledged before them', count(verdict.staleReads)],
     ['Rows compared by content, while both sides stood still', count(verdict.rowsCompared)],
     ['Tables that differed', count(verdict.tablesDiffering)],
+    ['Reads compared with the answer of the other side', count(shadow.compared)],
+    ['Compared reads that differ for real', count(shadow.real)],
+    [
+      'Compared reads that differed by lag, or by order alone',
+      `${count(shadow.lag)}, ${count(shadow.order)}`,
+    ],
     ['The old database refuses writes in the end', verdict.oldRefusesWrites ? 'yes' : 'no'],
   ],
 )}
 ${run.refusal === undefined ? '' : `<p class="note">What a forgotten program gets there: ${escaped(run.refusal)}</p>`}
 <p class="note">${escaped(
     `${run.settings.writers} writers at ${run.settings.rate} writes/s in all and ${run.settings.readers} readers; ${count(run.seed.total)} rows to begin with; ` +
+      (slow === undefined ? '' : `a transaction of ${count(slow)} ms was open when each hold began; `) +
       `${Math.round(verdict.seconds)} s of traffic. Node ${process.version}, ${availableParallelism()} cores for the application and both servers together.`,
   )}</p>
 </main>
@@ -97,12 +105,18 @@ function pauses(run: Run, { cutovers }: Verdict): string {
     ],
     ['Longest wait of a write', ...cutovers.map((c) => ms(c.longestHeldMillis))],
     ['Longest wait of a read', ...cutovers.map((c) => ms(c.longestReadHeldMillis))],
+    [
+      'Longest wait of a read-only transaction, which asks for a client of its own',
+      ...cutovers.map((c) => ms(c.longestReadTransactionHeldMillis)),
+    ],
+    ['Reads that were sent and answered within the pause', ...cutovers.map((c) => count(c.readsMeanwhile))],
   ]
   const pictures = run.moves.map(
     (move, index) => `<h3>${index + 1}. ${escaped(move.direction)}</h3>${pausePicture(run, move)}`,
   )
   return `<h2>The pauses, call by call</h2>
 <p class="legend"><span class="old">answered by the old side</span><span class="new">by the new side</span>
+<span class="unasked">by the one or the other: it was not asked</span>
 <span class="note">a row is a writer or a reader, a bar one call from its sending to its answer; 0 is the last write acknowledged by the side that was left</span></p>
 ${pictures.join('')}
 <h2>The steps</h2>
@@ -153,6 +167,7 @@ polyline.max { stroke: var(--soft); stroke-width: 1; stroke-dasharray: 2 3; }
 .band { fill-opacity: 0.16; }
 .band.to-old, .on-old { fill: var(--old); }
 .band.to-new, .on-new { fill: var(--new); }
+.on-unasked { fill: var(--soft); fill-opacity: 0.7; }
 .aside { fill: var(--soft); fill-opacity: 0.1; }
 .moment { stroke-width: 1.5; }
 .moment.to-old { stroke: var(--old); }
@@ -167,6 +182,7 @@ polyline.max { stroke: var(--soft); stroke-width: 1; stroke-dasharray: 2 3; }
 .legend .max::before { border-top-style: dotted !important; }
 .legend .old { color: var(--old); }
 .legend .new { color: var(--new); }
+.legend .unasked { color: var(--soft); }
 .scroll { overflow-x: auto; }
 .columns { display: grid; grid-template-columns: repeat(auto-fit, minmax(420px, 1fr)); gap: 0 32px; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }

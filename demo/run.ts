@@ -9,6 +9,7 @@ import { pauseOf } from './pause.js'
 import type { Pause } from './pause.js'
 import { seedFor } from './schema.js'
 import type { Seed } from './schema.js'
+import { withSlowTransactions } from './slow-transaction.js'
 import type { Load, Workload } from './workload.js'
 
 export interface Settings extends Load {
@@ -16,6 +17,8 @@ export interface Settings extends Load {
   /** Of traffic at rest, shared out between the moves. */
   readonly seconds: number
   readonly source: MoverName
+  /** How long one writer's transaction is open when a hold begins; none is kept open without it. */
+  readonly slowTransactionMillis?: number | undefined
 }
 
 /** A stretch of the run; `cutover` is one from its first step to its last. */
@@ -176,7 +179,9 @@ export class Run {
     const from = performance.now()
     try {
       return await this.spend('cutover', label, async () => {
-        const reached = await this.reach(phase)
+        const { slowTransactionMillis: slow } = this.settings
+        const reach = (): Promise<Reached> => this.reach(phase)
+        const reached = await (slow === undefined ? reach() : withSlowTransactions(this, slow, reach))
         const { event } = reached
         if (!event) throw new Error('no change of writer took place')
         const opened: Side = event.direction === 'old→new' ? 'new' : 'old'

@@ -7,6 +7,7 @@ import { MOVERS } from './movers.js'
 import { count, lately, now, share, told } from './phrases.js'
 import type { Run, Say, Span } from './run.js'
 import { SCHEMA, fill } from './schema.js'
+import { SLOW_LANES } from './slow-transaction.js'
 import { messageOf } from './verdict.js'
 import { startWorkload } from './workload.js'
 
@@ -18,6 +19,7 @@ export interface Stage {
 const RESTS = 6
 const WARM_UP_MILLIS = 1000
 const MIRROR_MILLIS = 20_000
+const SHADOW_RATE = 0.1
 
 export function stages(settings: Run['settings'], names: { old: string; new: string }): readonly Stage[] {
   const { old, new: next } = names
@@ -66,7 +68,8 @@ async function identify(
 }
 
 async function begin(run: Run, say: Say): Promise<void> {
-  const size = run.settings.writers + run.settings.readers
+  const { writers, readers, slowTransactionMillis: slow } = run.settings
+  const size = writers + readers + (slow === undefined ? 0 : SLOW_LANES)
   const mover = await MOVERS[run.settings.source].open()
   run.mover = mover
   for (const text of mover.opening) say.line(text)
@@ -78,6 +81,9 @@ async function begin(run: Run, say: Say): Promise<void> {
     autoAdvance: mover.autoAdvance,
     mirror: 'replication',
     control: true,
+    // More than by default, so that the comparing of a minute comes to something.
+    shadow: { rate: SHADOW_RATE },
+    ...(slow !== undefined && { drainTimeoutMillis: slow + 2_500, holdTimeoutMillis: slow + 5_000 }),
   })
   run.cutover = cutover
   cutover.on('phase', ({ to }) => run.phases.push({ phase: to, at: performance.now() }))
@@ -145,6 +151,10 @@ function move(phase: Phase): Stage['run'] {
     say.line(
       `last write on ${left} → first on ${opened}: ${pause.pauseMillis.toFixed(1)} ms; ` +
         `longest wait of a write ${pause.longestHeldMillis.toFixed(1)} ms, of a read ${pause.longestReadHeldMillis.toFixed(1)} ms`,
+    )
+    say.line(
+      `${count(pause.readsMeanwhile)} reads were answered meanwhile; ` +
+        `longest wait of a read-only transaction ${pause.longestReadTransactionHeldMillis.toFixed(1)} ms`,
     )
     stopIfFailing(run)
   }

@@ -3,7 +3,7 @@ import { MOVERS } from './movers.js'
 import type { Verdict } from './verdict.js'
 
 export function summary(verdict: Verdict): string {
-  const { audited, acknowledged, found, lost, duplicated, failedQueries, warnings } = verdict
+  const { audited, acknowledged, found, lost, duplicated, failedQueries, shadow, warnings } = verdict
   if (!audited) return ['', ...warned(warnings), lastLine(verdict)].join('\n')
   const rows: [string, string][] = [
     ['Moved', `Postgres ${verdict.from} → ${verdict.to}, back, and there again, under load`],
@@ -18,6 +18,7 @@ export function summary(verdict: Verdict): string {
     ],
     ['Stale reads', `${count(verdict.staleReads)}   a read that misses what was acknowledged before it`],
     ['Both sides compared', `${count(verdict.rowsCompared)} rows, ${verdict.tablesDiffering} tables differ`],
+    ['Reads compared', `${count(shadow.compared)}   of both sides; ${differing(shadow)}`],
     ['Old side refuses writes', verdict.oldRefusesWrites ? 'yes' : 'no'],
   ]
   return [
@@ -25,12 +26,21 @@ export function summary(verdict: Verdict): string {
     ...rows.map(([name, value]) => `  ${name.padEnd(24)} ${value}`),
     '',
     ...table(
-      ['Pause', 'last → first write', 'longest write', 'longest read'],
-      verdict.cutovers.map(({ direction, pauseMillis, longestHeldMillis, longestReadHeldMillis }) => [
-        direction,
-        ...[pauseMillis, longestHeldMillis, longestReadHeldMillis].map((value) => `${value.toFixed(1)} ms`),
+      ['Pause', 'last → first write', 'longest write', 'longest read', 'read transaction', 'reads meanwhile'],
+      verdict.cutovers.map((cutover) => [
+        cutover.direction,
+        ...[
+          cutover.pauseMillis,
+          cutover.longestHeldMillis,
+          cutover.longestReadHeldMillis,
+          cutover.longestReadTransactionHeldMillis,
+        ].map((value) => `${value.toFixed(1)} ms`),
+        count(cutover.readsMeanwhile),
       ]),
     ),
+    ...(verdict.slowTransactionMillis === undefined
+      ? []
+      : [`  A transaction of ${count(verdict.slowTransactionMillis)} ms was open when each hold began.`]),
     '',
     ...table(
       ['Move', 'phase reached after'],
@@ -50,6 +60,9 @@ export function summary(verdict: Verdict): string {
     lastLine(verdict),
   ].join('\n')
 }
+
+const differing = ({ real, lag, order }: Verdict['shadow']): string =>
+  `${count(real)} differ for real, ${count(lag)} by lag, ${count(order)} by order`
 
 const warned = (warnings: readonly string[]): string[] => warnings.map((text) => `  Warning: ${text}`)
 

@@ -2,8 +2,11 @@
 import { percentiles } from './latency.js'
 import type { Percentiles, Sample } from './latency.js'
 import { writesOnTheWrongSide } from './pause.js'
+import type { Pause } from './pause.js'
 import type { MoverName } from './movers.js'
 import type { Reached, Run, Span } from './run.js'
+import { SLOW } from './writes.js'
+import type { Outcome } from '../src/index.js'
 
 export interface CutoverVerdict {
   readonly direction: 'old→new' | 'new→old'
@@ -12,6 +15,10 @@ export interface CutoverVerdict {
   /** The longest that a caller waited for a write, or a read, which was under way during the pause. */
   readonly longestHeldMillis: number
   readonly longestReadHeldMillis: number
+  /** A client of one's own is held whatever it is for; not among the reads above. */
+  readonly longestReadTransactionHeldMillis: number
+  /** Reads that were sent and answered while writes waited. */
+  readonly readsMeanwhile: number
   readonly steps: Readonly<Record<string, number>>
 }
 
@@ -21,6 +28,8 @@ export interface Verdict {
   readonly audited: boolean
   readonly from: string
   readonly to: string
+  /** How long a transaction was open when each hold began, if one was. */
+  readonly slowTransactionMillis: number | undefined
   /** What moved it. */
   readonly source: MoverName
   readonly moves: readonly Omit<Reached, 'event'>[]
@@ -39,6 +48,8 @@ export interface Verdict {
   readonly rowsCompared: number
   readonly tablesDiffering: number
   readonly oldRefusesWrites: boolean
+  /** Sampled reads that were compared with the other side's answer, and those that differed, by the reason. */
+  readonly shadow: Readonly<Record<'compared' | Exclude<Outcome, 'equal'>, number>>
   readonly cutovers: readonly CutoverVerdict[]
   readonly writeLatency: Readonly<Record<string, Percentiles>>
   readonly readLatency: Readonly<Record<string, Percentiles>>
@@ -59,6 +70,7 @@ const GROUPS = {
 
 export function verdictOf(run: Run, trouble?: unknown): Verdict {
   const { ledger, checkpoint, final } = run
+  const slow = run.settings.slowTransactionMillis
   const audits = [checkpoint?.old, checkpoint?.new, final].filter((audit) => audit !== undefined)
   const lost = new Set(audits.flatMap((audit) => audit.lost))
   const duplicated = new Set(audits.flatMap((audit) => audit.duplicated))
@@ -89,6 +101,9 @@ export function verdictOf(run: Run, trouble?: unknown): Verdict {
     'failed queries',
     ledger.failures.map(({ what, error }) => `${what}: ${messageOf(error)}`),
   )
+  for (const { direction, pause } of run.moves) complaints.push(...unmet(direction, pause, slow))
+  const shadow = shadowOf(run)
+  complain(shadow.real, 'compared reads whose answers differ for real', realOnes(run))
   if (final && run.refusal === undefined)
     complaints.push('the old database still accepts writes from outside')
 
@@ -97,6 +112,7 @@ export function verdictOf(run: Run, trouble?: unknown): Verdict {
     audited: final !== undefined,
     from: run.versions.old,
     to: run.versions.new,
+    slowTransactionMillis: slow,
     source: run.settings.source,
     moves: run.reached.map(({ request, phase, millis }) => ({ request, phase, millis: rounded(millis) })),
     acknowledged,
@@ -112,19 +128,66 @@ export function verdictOf(run: Run, trouble?: unknown): Verdict {
     rowsCompared: checkpoint?.comparison.rows ?? 0,
     tablesDiffering: differing.length,
     oldRefusesWrites: run.refusal !== undefined,
+    shadow,
     cutovers: run.moves.map(({ direction, pause, event }) => ({
       direction,
       pauseMillis: rounded(pause.pauseMillis),
       longestHeldMillis: rounded(pause.longestHeldMillis),
       longestReadHeldMillis: rounded(pause.longestReadHeldMillis),
+      longestReadTransactionHeldMillis: rounded(pause.longestReadTransactionHeldMillis),
+      readsMeanwhile: pause.readsMeanwhile,
       steps: Object.fromEntries(Object.entries(event.steps).map(([step, millis]) => [step, rounded(millis)])),
     })),
-    writeLatency: grouped(run, ledger.entries),
+    writeLatency: grouped(
+      run,
+      ledger.entries.filter(({ kind }) => kind !== SLOW),
+    ),
     readLatency: grouped(run, ledger.reads),
     seconds: rounded((run.spans.at(-1)?.to ?? 0) / 1000 - (run.spans[0]?.from ?? 0) / 1000),
     complaints,
     warnings: run.warnings,
   }
+}
+
+/** Below this what the servers and the machine take may be as long as the transaction itself. */
+const TELLING_MILLIS = 200
+
+/** What a transaction that was open when the hold began has not shown: writes wait for it, reads do not. */
+export function unmet(
+  direction: string,
+  pause: Pick<Pause, 'longestHeldMillis' | 'longestReadHeldMillis'>,
+  slow: number | undefined,
+): string[] {
+  if (slow === undefined) return []
+  const { longestHeldMillis, longestReadHeldMillis } = pause
+  const found: string[] = []
+  if (longestHeldMillis <= slow)
+    found.push(
+      `${direction}: no write waited for the transaction of ${slow} ms (the longest ${longestHeldMillis.toFixed(1)} ms), though it was to be open when the hold began`,
+    )
+  if (slow >= TELLING_MILLIS && longestReadHeldMillis >= slow / 2)
+    found.push(
+      `${direction}: a read waited ${longestReadHeldMillis.toFixed(1)} ms while writes waited for a transaction of ${slow} ms, though reads are to wait for the last round trips only`,
+    )
+  return found
+}
+
+function shadowOf({ cutover }: Run): Verdict['shadow'] {
+  const { compared, outcomes } = cutover?.shadow.totals() ?? NOTHING_COMPARED
+  const { real, lag, order, unsettled } = outcomes
+  return { compared, real, lag, order, unsettled }
+}
+
+const NOTHING_COMPARED = { compared: 0, outcomes: { real: 0, lag: 0, order: 0, unsettled: 0 } } as const
+
+function realOnes({ cutover }: Run): string[] {
+  const { statements, mismatches } = cutover?.shadow.report() ?? { statements: [], mismatches: [] }
+  return mismatches
+    .filter(({ outcome }) => outcome === 'real')
+    .map(({ fingerprint, detail }) => {
+      const text = statements.find((statement) => statement.fingerprint === fingerprint)?.text
+      return `${text ?? fingerprint}: ${detail}`
+    })
 }
 
 /** A call belongs to the cutover that it met, else to the stretch in which it was answered. */

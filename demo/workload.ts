@@ -3,7 +3,7 @@ import type { Pool } from 'pg'
 import { setMaxListeners } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Ledger, Side } from './ledger.js'
-import { READS, anyRead, lookUp } from './reads.js'
+import { READS, REPORT, anyRead, lookUp, report } from './reads.js'
 import type { Seed } from './schema.js'
 import { WRITES, anyWrite, below, changeOfMind } from './writes.js'
 import type { Known, Told } from './writes.js'
@@ -38,11 +38,13 @@ export async function startWorkload(
     accounts: seed.accounts,
     reservations: [],
   }))
+  // One reader makes them all: while it waits for a client the others read on. A single one makes both.
+  const isReporter = (reader: number): boolean => (load.readers === 1 ? below(10) === 0 : reader === 0)
   const turns = people.map((known, index) => {
     const writing = index < load.writers
     const step = writing
       ? () => write(pool, ledger, index, known, sideOf)
-      : () => read(pool, ledger, index - load.writers, known, sideOf)
+      : () => read(pool, ledger, index - load.writers, known, sideOf, isReporter(index - load.writers))
     return {
       step,
       meanMillis: writing ? (1000 * load.writers) / load.rate : (2000 * load.readers) / load.rate,
@@ -102,14 +104,16 @@ async function read(
   reader: number,
   known: Known,
   sideOf: (port: number) => Side,
+  reports: boolean,
 ): Promise<void> {
-  const kind = anyRead(below(100))
+  const kind = reports ? REPORT : anyRead(below(100))
   const latest = ledger.entries.at(-1)
   if (!kind && !latest?.place) return
   const sent = performance.now()
   try {
-    let port: number
-    if (kind) port = await READS[kind].run(pool, known)
+    let port: number | undefined
+    if (kind === REPORT) port = await report(pool)
+    else if (kind) port = await READS[kind].run(pool, known)
     else if (latest?.place) {
       const answer = await lookUp(pool, latest, latest.place)
       if (!answer.seen) ledger.missed(`reading back "${latest.kind}" number ${latest.number}`)
@@ -118,7 +122,7 @@ async function read(
     ledger.answered({
       kind: kind ?? 'its own write',
       reader,
-      side: sideOf(port),
+      side: port === undefined ? undefined : sideOf(port),
       sent,
       acked: performance.now(),
     })

@@ -21,7 +21,6 @@ export interface Told {
 interface Kind {
   /** Out of all weights. */
   readonly weight: number
-  /** How many rows of which table carry the number of an acknowledged write. */
   readonly traces: Partial<Record<Table, number>>
   readonly run: (pool: Pool, write: number, known: Known) => Promise<Told>
 }
@@ -151,6 +150,13 @@ export const WRITES = {
 
 export type WriteName = keyof typeof WRITES
 
+/** Not of the application's own accord: what `--slow-transaction` keeps open. */
+export const SLOW = 'keep a transaction open'
+
+/** How many rows of which table carry the number of an acknowledged write of a kind. */
+export const tracesOf = (kind: WriteName | typeof SLOW): Kind['traces'] =>
+  kind === SLOW ? { events: 1 } : WRITES[kind].traces
+
 /** A kind by its weight, out of those that are possible now. */
 export function anyWrite(known: Known): WriteName {
   let ticket = below(TICKETS)
@@ -183,7 +189,14 @@ export async function changeOfMind(pool: Pool, write: number, known: Known): Pro
 }
 
 async function transaction(pool: Pool, work: (client: PoolClient) => Promise<Told>): Promise<Told> {
-  const client = await pool.connect()
+  return transactionOn(await pool.connect(), work)
+}
+
+/** Gives the client back. */
+export async function transactionOn(
+  client: PoolClient,
+  work: (client: PoolClient) => Promise<Told>,
+): Promise<Told> {
   try {
     await client.query('begin')
     const told = await work(client)
@@ -198,7 +211,7 @@ async function transaction(pool: Pool, work: (client: PoolClient) => Promise<Tol
   }
 }
 
-function one<T>(rows: readonly T[]): T {
+export function one<T>(rows: readonly T[]): T {
   const [row] = rows
   if (row === undefined || rows.length > 1) throw new Error(`one row expected, got ${rows.length}`)
   return row

@@ -31,6 +31,8 @@ it('takes what the usage names', () => {
     '0',
     '--source',
     'launchdarkly',
+    '--slow-transaction',
+    '300',
   ]
   expect(readArguments(argv)).toMatchObject({
     json: true,
@@ -39,6 +41,7 @@ it('takes what the usage names', () => {
     writers: 4,
     readers: 0,
     source: 'launchdarkly',
+    slowTransactionMillis: 300,
   })
   for (const flag of [
     '--source',
@@ -49,6 +52,7 @@ it('takes what the usage names', () => {
     '--rate',
     '--writers',
     '--readers',
+    '--slow-transaction',
     '--help',
   ])
     expect(USAGE).toContain(`  ${flag}`)
@@ -65,6 +69,14 @@ it.each([
   ],
   ['a fraction', ['--seconds', '1.5'], '--seconds'],
   ['a number out of range', ['--writers', '0'], '--writers takes a whole number from 1 to 64'],
+  [
+    'a transaction that is too short',
+    ['--slow-transaction', '49'],
+    "--slow-transaction takes a whole number of milliseconds from 50 to 5000, not '49'",
+  ],
+  ['a transaction that is longer than a hold may be', ['--slow-transaction', '5001'], '--slow-transaction'],
+  ['a transaction of no number', ['--slow-transaction', '1s'], "not '1s'"],
+  ['a transaction without its time', ['--slow-transaction'], '--slow-transaction'],
   ['an unknown source', ['--source', 'vault'], "--source takes memory or launchdarkly, not 'vault'"],
   ['a report in a folder that is not there', ['--report', '/nowhere/at/all.html'], 'cannot be written'],
   ['a report that is a folder', ['--report', tmpdir()], '.html'],

@@ -29,6 +29,7 @@ function demo(argv: readonly string[]) {
 
 it.each([
   ['an unknown flag', ['--jsno'], "Unknown option '--jsno'"],
+  ['a transaction that is too long', ['--slow-transaction', '9000'], 'from 50 to 5000'],
   ['a report that cannot be written', ['--report', '/nowhere/report.html'], 'cannot be written'],
 ])('refuses %s with exit code 2 and the usage', async (_what, argv, message) => {
   const child = demo(argv)

@@ -7,6 +7,7 @@ import { stages } from '../../demo/stages.js'
 import { summary } from '../../demo/summary.js'
 import { verdictOf } from '../../demo/verdict.js'
 import type { Verdict } from '../../demo/verdict.js'
+import { SLOW } from '../../demo/writes.js'
 import { startPair } from '../support/servers.js'
 import type { Pair } from '../support/servers.js'
 
@@ -17,6 +18,7 @@ const SETTINGS = {
   writers: 6,
   readers: 3,
   source: 'launchdarkly',
+  slowTransactionMillis: 400,
 } as const
 
 let pair: Pair
@@ -84,6 +86,25 @@ it('measures each change of writer by the callers and by its steps', () => {
       ]),
     )
   }
+})
+
+it('lets reads flow while writes wait for a transaction that is open when the hold begins', () => {
+  for (const { longestHeldMillis, longestReadHeldMillis, readsMeanwhile } of verdict.cutovers) {
+    expect(longestHeldMillis).toBeGreaterThan(400)
+    expect(longestReadHeldMillis).toBeLessThan(200)
+    // Two readers in 400 ms, each at 50 a second.
+    expect(readsMeanwhile).toBeGreaterThan(5)
+  }
+  expect(run.ledger.entries.filter(({ kind }) => kind === SLOW).map(({ side }) => side)).toEqual([
+    'old',
+    'new',
+    'old',
+  ])
+  expect(summary(verdict)).toContain('A transaction of 400 ms was open when each hold began')
+})
+
+it('compares sampled reads, none of which differs for real', () => {
+  expect(verdict.shadow.real).toBe(0)
 })
 
 it('tells the story in lines, and ends with a line that says how it went', () => {

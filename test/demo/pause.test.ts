@@ -3,13 +3,16 @@ import { expect, it } from 'vitest'
 import { Ledger } from '../../demo/ledger.js'
 import type { Side } from '../../demo/ledger.js'
 import { pauseOf, writesOnTheWrongSide } from '../../demo/pause.js'
+import { REPORT } from '../../demo/reads.js'
+import { unmet } from '../../demo/verdict.js'
+import { SLOW } from '../../demo/writes.js'
 
-function ledgerOf(writes: readonly [side: Side, sent: number, acked: number][]): Ledger {
+function ledgerOf(writes: readonly [side: Side, sent: number, acked: number, kind?: typeof SLOW][]): Ledger {
   const ledger = new Ledger()
-  for (const [side, sent, acked] of writes)
+  for (const [side, sent, acked, kind = 'record an event'] of writes)
     ledger.acknowledge({
       number: ledger.issue(),
-      kind: 'record an event',
+      kind,
       writer: 0,
       side,
       sent,
@@ -38,7 +41,42 @@ it('measures from the last answer of the side that was left to the first of the 
     pauseMillis: 12,
     longestHeldMillis: 13,
     longestReadHeldMillis: 10,
+    longestReadTransactionHeldMillis: 0,
+    readsMeanwhile: 1,
   })
+})
+
+it('tells what waits from the transaction that is waited for, and from those that ask for a client', () => {
+  const ledger = ledgerOf([
+    ['old', 0, 3],
+    ['old', 4, 104, SLOW],
+    ['new', 5, 110],
+  ])
+  ledger.answered({ kind: 'a read', reader: 1, side: undefined, sent: 6, acked: 8 })
+  ledger.answered({ kind: 'a read', reader: 1, side: 'old', sent: 90, acked: 94 })
+  ledger.answered({ kind: REPORT, reader: 0, side: 'new', sent: 6, acked: 109 })
+  expect(pauseOf(ledger, 'new', 0, 200)).toEqual({
+    lastLeft: 3,
+    firstOpened: 110,
+    pauseMillis: 107,
+    longestHeldMillis: 105,
+    longestReadHeldMillis: 4,
+    longestReadTransactionHeldMillis: 103,
+    readsMeanwhile: 2,
+  })
+})
+
+it.each([
+  ['nothing where no transaction was kept open', undefined, 8, 8, []],
+  ['nothing where writes have waited for it and reads have not', 300, 320, 12, []],
+  ['a write that has not waited', 300, 299, 12, ['no write waited for the transaction of 300 ms']],
+  ['a read that has', 300, 320, 150, ['a read waited 150.0 ms while writes waited']],
+  ['nothing of reads where it is too short to tell', 100, 120, 110, []],
+] as const)('complains of %s', (_what, slow, write, read, complaints) => {
+  const pause = { longestHeldMillis: write, longestReadHeldMillis: read }
+  expect(unmet('old→new', pause, slow)).toEqual(
+    complaints.map((text) => expect.stringContaining(text) as string),
+  )
 })
 
 it('has no pause before the other side has answered', () => {
