@@ -40,9 +40,10 @@ describe('the tarball', () => {
   })
 })
 
-it('asks for none of the libraries that it has adapters for: whoever calls one brings it', () => {
+it('asks for none of the data layers that it has adapters for: whoever calls one brings it', () => {
   // An optional peer would only add to what npm may refuse to install; what is handed in is looked at when it is.
-  expect(Object.keys(manifest.peerDependencies)).toEqual(['@types/pg', 'libpg-query', 'pg'])
+  const peers = ['@opentelemetry/api', '@types/pg', 'libpg-query', 'pg', 'prom-client']
+  expect(Object.keys(manifest.peerDependencies)).toEqual(peers)
 })
 
 describe('the installed package, beside pg and nothing else', () => {
@@ -218,6 +219,33 @@ export const sources: Source[] = [
 `,
     )
     expect(await consumer.tsc(...flags, '--skipLibCheck', 'flags.ts')).toEqual({
+      code: 0,
+      stdout: '',
+      stderr: '',
+    })
+  })
+
+  it('takes the API of OpenTelemetry and prom-client', async () => {
+    for (const library of ['@opentelemetry/api', 'prom-client']) consumer.add(library)
+    consumer.write(
+      'observed.ts',
+      `${head}
+import * as api from '@opentelemetry/api'
+import { metrics, trace } from '@opentelemetry/api'
+import * as all from 'prom-client'
+import client, { Registry } from 'prom-client'
+import { openTelemetry } from 'pg-cutover/opentelemetry'
+import { prometheus } from 'pg-cutover/prometheus'
+export const stops: (() => void)[] = [
+  openTelemetry(cutover, api),
+  openTelemetry(cutover, { metrics, trace }, { meter: metrics.getMeter('a'), tracer: trace.getTracer('a') }),
+  prometheus(cutover, client),
+  prometheus(cutover, all, { registry: new Registry(), prefix: 'db_' }),
+]
+export type Used = Cutover | Phase | pg.Pool
+`,
+    )
+    expect(await consumer.tsc(...flags, '--skipLibCheck', 'observed.ts')).toEqual({
       code: 0,
       stdout: '',
       stderr: '',
