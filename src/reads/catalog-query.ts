@@ -15,6 +15,7 @@ const summed = (catalog: string, filter = 'true'): string => `
      from pg_catalog.${catalog} where ${filter})`
 
 const FINGERPRINT = [
+  `current_setting('standard_conforming_strings')`,
   summed('pg_proc', user('oid')),
   summed('pg_class', `${user('oid')} and relkind in ('r', 'p', 'v', 'm', 'f', 'S', 'c')`),
   summed('pg_type', `${user('oid')} and typcategory <> 'A'`),
@@ -144,6 +145,7 @@ keys as (
    group by i.indexrelid, i.indrelid having bool_and(a.attnotnull))
 select json_build_object(
   'fingerprint', ${FINGERPRINT},
+  'standardStrings', current_setting('standard_conforming_strings'),
   'builtIns', (select json_agg(json_build_array(schema, name, flags)) from
                 (select schema, name, bit_or(flags) as flags from built_in group by schema, name) b),
   'functions', (select json_agg(json_build_array('f' || oid, schema, name, flags, body, of_row)) from functions),

@@ -18,6 +18,8 @@ type FunctionRow = readonly [...Identified, body: string | null, ofRow: boolean]
 /** What the server gives; a list without rows is null. */
 export interface CatalogRows {
   readonly fingerprint: string
+  /** Where it is not `on`, a backslash may end a string elsewhere than the parser thinks. */
+  readonly standardStrings: string
   readonly builtIns: readonly Flagged[]
   readonly functions: readonly FunctionRow[] | null
   readonly relations: readonly Identified[] | null
@@ -134,8 +136,15 @@ export class Catalog {
 
   #anyOf(name: string): Flags {
     const one = { schema: undefined, name }
+    const called = (this.#functions.of(one) ?? 0) & WRITES
     const relation = this.#relations.of(one) ?? 0
-    return relation | (this.#types.of(one) ?? 0) | (this.#ofRow.get(name) ?? 0) | (isMoving(name) ? MOVES : 0)
+    return (
+      called |
+      relation |
+      (this.#types.of(one) ?? 0) |
+      (this.#ofRow.get(name) ?? 0) |
+      (isMoving(name) ? MOVES : 0)
+    )
   }
 }
 

@@ -1,8 +1,149 @@
 // Tells reads by their words where the parser is not installed: so strictly that whatever it is in doubt of is a write.
-import { UNKNOWN, type Statement } from './statement.js'
+import { isMoving, MOVING_CONSTANT, ORDER_BOUND, SYSTEM_COLUMNS, SYSTEM_TYPES } from './built-ins.js'
+import { scan, type Token } from './scan.js'
+import { UNKNOWN, type SqlName, type Statement } from './statement.js'
 
-/** The first version knows no text; replaced by the scanner. */
+const set = (words: string): ReadonlySet<string> => new Set(words.trim().split(/\s+/))
+
+/** They write or lock; a column of such a name makes its text a write too. */
+const REFUSED = set('insert update delete merge into share table')
+
+/**
+ * SQL's own words before a bracket. A function may have the name of some of them: all words are looked up as names as well,
+ * so that one that writes is found.
+ */
+const NO_CALL = set(`
+  all and any array as between by case cast coalesce distinct else except exists extract filter from greatest group grouping
+  having ilike in intersect is join lateral least like limit materialized not nullif offset on or over overlay position row
+  select similar some substring then trim union using values when where
+  bit char character dec decimal float interval numeric time timestamp varchar varying`)
+
+/** Inside their brackets FROM is no clause. */
+const OWN_FROM = set('extract substring trim overlay position')
+const END_OF_FROM = set(
+  'where group having order limit offset fetch union except intersect window select values with',
+)
+const MOVING_WORDS = set(`
+  current_date current_time current_timestamp localtime localtimestamp current_user current_role current_catalog
+  current_schema session_user user tablesample`)
+const CUTTING_WORDS = set('limit offset fetch')
+
+interface Level {
+  readonly ownFrom: boolean
+  inFrom: boolean
+}
+
+/** A text that is understood is one SELECT, perhaps with WITH before it. `plain` is never known this way. */
 export function byKeywords(text: string): Statement {
-  void text
-  return UNKNOWN
+  const tokens = scan(text)
+  if (tokens === undefined) return UNKNOWN
+  if (isMark(tokens.at(-1), ';')) return fromTokens(tokens.slice(0, -1))
+  return fromTokens(tokens)
+}
+
+function fromTokens(tokens: readonly Token[]): Statement {
+  const first = wordAt(tokens, 0)
+  if (first !== 'select' && first !== 'with') return UNKNOWN
+  const functions: SqlName[] = []
+  const relations: SqlName[] = []
+  const operators: SqlName[] = []
+  const mentions = new Set<string>()
+  const levels: Level[] = [{ ownFrom: false, inFrom: false }]
+  const own = withNames(tokens)
+  let volatile = false
+  let cut = false
+  let ordered = false
+  /** The next name is that of a relation. */
+  let expected = false
+  for (const [index, token] of tokens.entries()) {
+    const level = levels.at(-1)
+    if (level === undefined) return UNKNOWN
+    if (token.kind === 'operator') {
+      if (token.text === '=>') return UNKNOWN
+      operators.push({ schema: undefined, name: token.text })
+    } else if (token.kind === 'string') volatile ||= MOVING_CONSTANT.test(token.text)
+    else if (token.kind === 'mark') {
+      if (token.text === ';' || token.text === ':') return UNKNOWN
+      if (token.text === '(' || token.text === '[') {
+        const before = wordAt(tokens, index - 1) ?? ''
+        levels.push({ ownFrom: OWN_FROM.has(before), inFrom: expected })
+      } else if (token.text === ')' || token.text === ']') {
+        levels.pop()
+        expected = false
+      } else if (token.text === ',') expected = level.inFrom
+    } else if (token.kind === 'word' || token.kind === 'quoted') {
+      const name = token.text
+      mentions.add(name)
+      const word = token.kind === 'word' ? name : ''
+      if (REFUSED.has(word)) return UNKNOWN
+      if (MOVING_WORDS.has(word) || SYSTEM_COLUMNS.has(name) || SYSTEM_TYPES.has(name)) volatile = true
+      if (CUTTING_WORDS.has(word) || (word === 'on' && wordAt(tokens, index - 1) === 'distinct')) cut = true
+      if (word === 'order' && levels.length === 1) ordered = true
+      if (END_OF_FROM.has(word)) [level.inFrom, expected] = [false, false]
+      const isPart = isMark(tokens[index - 1], '.')
+      const schema = isPart ? nameAt(tokens, index - 2) : undefined
+      if (word === 'from' && !isPart && !level.ownFrom && !isComparison(tokens, index))
+        [level.inFrom, expected] = [true, true]
+      else if (word === 'join' && level.inFrom) expected = true
+      else if (isMark(tokens[index + 1], '(')) {
+        if (word === '' || isPart || !NO_CALL.has(word)) {
+          functions.push({ schema, name })
+          volatile ||= isMoving(name) || name === 'age'
+          cut ||= ORDER_BOUND.has(name)
+        }
+        if (word !== 'lateral') expected = false
+      } else if (expected && word !== 'only' && word !== 'lateral' && !isMark(tokens[index + 1], '.')) {
+        if (schema !== undefined || !own.has(name)) {
+          relations.push({ schema, name })
+          volatile ||= schema === 'information_schema' || name.startsWith('pg_')
+        }
+        expected = false
+      }
+    }
+  }
+  if (levels.length !== 1) return UNKNOWN
+  return {
+    verdict: 'read',
+    plain: false,
+    functions,
+    relations,
+    operators,
+    types: [],
+    attributes: [],
+    mentions: [...mentions],
+    volatile,
+    ordered,
+    cut,
+    orderKeys: undefined,
+  }
+}
+
+/** What the text names by WITH, wherever it does: `name as (`, and `name as [not] materialized (`. */
+function withNames(tokens: readonly Token[]): ReadonlySet<string> {
+  const names = new Set<string>()
+  for (const index of tokens.keys()) {
+    if (wordAt(tokens, index) !== 'as') continue
+    let after = index + 1
+    while (wordAt(tokens, after) === 'not' || wordAt(tokens, after) === 'materialized') after++
+    const name = nameAt(tokens, index - 1)
+    if (name !== undefined && isMark(tokens[after], '(')) names.add(name)
+  }
+  return names
+}
+
+/** The FROM of IS [NOT] DISTINCT FROM. */
+const isComparison = (tokens: readonly Token[], index: number): boolean =>
+  wordAt(tokens, index - 1) === 'distinct' && ['is', 'not'].includes(wordAt(tokens, index - 2) ?? '')
+
+const isMark = (token: Token | undefined, text: string): boolean =>
+  token?.kind === 'mark' && token.text === text
+
+function wordAt(tokens: readonly Token[], index: number): string | undefined {
+  const token = tokens[index]
+  return token?.kind === 'word' ? token.text : undefined
+}
+
+function nameAt(tokens: readonly Token[], index: number): string | undefined {
+  const token = tokens[index]
+  return token?.kind === 'word' || token?.kind === 'quoted' ? token.text : undefined
 }
