@@ -5,8 +5,10 @@ import { describe, expect, it } from 'vitest'
 import * as knex from '../../adapters/knex.js'
 import * as launchdarkly from '../../adapters/launchdarkly.js'
 import * as openfeature from '../../adapters/openfeature.js'
+import * as opentelemetry from '../../adapters/opentelemetry.js'
 import * as postgresJs from '../../adapters/postgres-js.js'
 import * as prisma from '../../adapters/prisma.js'
+import * as prometheus from '../../adapters/prometheus.js'
 import * as sequelize from '../../adapters/sequelize.js'
 import * as slonik from '../../adapters/slonik.js'
 import { ERROR_CODES } from '../../src/errors.js'
@@ -107,8 +109,10 @@ describe('imports', () => {
     'pg-cutover/knex': knex,
     'pg-cutover/launchdarkly': launchdarkly,
     'pg-cutover/openfeature': openfeature,
+    'pg-cutover/opentelemetry': opentelemetry,
     'pg-cutover/postgres-js': postgresJs,
     'pg-cutover/prisma': prisma,
+    'pg-cutover/prometheus': prometheus,
     'pg-cutover/sequelize': sequelize,
     'pg-cutover/slonik': slonik,
   }
