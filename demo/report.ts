@@ -92,7 +92,7 @@ ${run.refusal === undefined ? '' : `<p class="note">What a forgotten program get
 `
 }
 
-function pauses(run: Run, { cutovers }: Verdict): string {
+function pauses(run: Run, { cutovers, slowTransactionMillis: slow }: Verdict): string {
   const steps = Object.keys(STEPS).filter((step) => cutovers.some((cutover) => step in cutover.steps))
   const rows = [
     ...steps.map((step) => [
@@ -117,7 +117,7 @@ function pauses(run: Run, { cutovers }: Verdict): string {
   return `<h2>The pauses, call by call</h2>
 <p class="legend"><span class="old">answered by the old side</span><span class="new">by the new side</span>
 <span class="unasked">by the one or the other: it was not asked</span>
-<span class="note">a row is a writer or a reader, a bar one call from its sending to its answer; 0 is the last write acknowledged by the side that was left</span></p>
+<span class="note">a row is a writer or a reader, a bar one call from its sending to its answer; 0 is the last write acknowledged by the side that was left; the first of several readers asks for a client of its own each time, which waits with the writers${slow === undefined ? '' : '; the last two rows of the writers are the transaction that is kept open and a write sent just after the hold'}</span></p>
 ${pictures.join('')}
 <h2>The steps</h2>
 ${table(['', ...cutovers.map(({ direction }, index) => `${index + 1}. ${direction}`)], rows)}`

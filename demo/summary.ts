@@ -18,7 +18,7 @@ export function summary(verdict: Verdict): string {
     ],
     ['Stale reads', `${count(verdict.staleReads)}   a read that misses what was acknowledged before it`],
     ['Both sides compared', `${count(verdict.rowsCompared)} rows, ${verdict.tablesDiffering} tables differ`],
-    ['Reads compared', `${count(shadow.compared)}   of both sides; ${differing(shadow)}`],
+    ['Reads compared', `${count(shadow.compared)}   with the answer of the other side; ${differing(shadow)}`],
     ['Old side refuses writes', verdict.oldRefusesWrites ? 'yes' : 'no'],
   ]
   return [

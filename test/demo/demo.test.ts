@@ -104,7 +104,11 @@ it('lets reads flow while writes wait for a transaction that is open when the ho
 })
 
 it('compares sampled reads, none of which differs for real', () => {
+  expect(verdict.shadow.compared).toBeGreaterThan(0)
   expect(verdict.shadow.real).toBe(0)
+  expect(summary(verdict)).toMatch(
+    /Reads compared +[\d,]+ {3}with the answer of the other side; 0 differ for real/,
+  )
 })
 
 it('tells the story in lines, and ends with a line that says how it went', () => {
