@@ -16,7 +16,7 @@ export function mismatchRefusal(name: string, ...found: readonly RealElsewhere[]
   return new CutoverError(
     'ERR_MISMATCH',
     `${real} compared ${real === 1 ? 'read of' : 'reads of'} "${name}" differed for real, so the writer was not changed: ` +
-      `${named.join('; ')}${more > 0 ? `; and ${more} more statements` : ''}. See cutover.shadow.report() or ` +
+      `${named.join('; ')}${more > 0 ? `; and ${more} more statement${more > 1 ? 's' : ''}` : ''}. See cutover.shadow.report() or ` +
       `\`pg-cutover shadow\`; mend what differs and count anew with cutover.shadow.reset(), or go on with ` +
       `advance(phase, { despite: 'mismatches' })`,
     { details: { real, statements: statements.slice(0, MOST_DETAILS) } },
