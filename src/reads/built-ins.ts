@@ -26,7 +26,7 @@ export const DENIED: readonly string[] = words(`
 /** They make values of a row's type, whose checks are as safe as all types are. */
 export const POPULATING: readonly string[] = words(`
   json_populate_record json_populate_recordset jsonb_populate_record jsonb_populate_recordset
-  jsonb_populate_record_valid json_to_record json_to_recordset jsonb_to_record jsonb_to_recordset`)
+  jsonb_populate_record_valid`)
 
 /** Stable within a statement, and another answer for the next one or on another server. */
 export const MOVING: readonly string[] = words(`

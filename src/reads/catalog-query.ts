@@ -45,7 +45,7 @@ const BUILT_IN_FLAGS = `
 
 const treeFlags = (tree: string): string => `
   (case when ${tree} ~ (select ':(funcid|aggfnoid|winfnoid) (' || coalesce(string_agg(oid::text, '|'), '0') || ')[^0-9]' from built_in where flags & 1 <> 0) then 1 else 0 end
-   | case when ${tree} ~ (select ':SQLVALUEFUNCTION|TABLESAMPLECLAUSE|:relid ([0-9]{1,4}|1[0-5][0-9]{3}|16[0-2][0-9]{2}|163[0-7][0-9]|1638[0-3]) |:(funcid|aggfnoid|winfnoid) (' || coalesce(string_agg(oid::text, '|'), '0') || ')[^0-9]' from built_in where flags & 2 <> 0) then 2 else 0 end
+   | case when ${tree} ~ (select 'SQLVALUEFUNCTION|TABLESAMPLECLAUSE|:relid ([0-9]{1,4}|1[0-5][0-9]{3}|16[0-2][0-9]{2}|163[0-7][0-9]|1638[0-3]) |:(funcid|aggfnoid|winfnoid) (' || coalesce(string_agg(oid::text, '|'), '0') || ')[^0-9]' from built_in where flags & 2 <> 0) then 2 else 0 end
    | case when ${tree} ~ (select ':limit(Count|Offset) {|:hasDistinctOn true|:(aggfnoid|winfnoid) (' || coalesce(string_agg(oid::text, '|'), '0') || ')[^0-9]' from built_in where name = any(${list(ORDER_BOUND)})) then 4 else 0 end)`
 
 /** Which objects a kind of objects stands on, as the server keeps it of all but its own. */

@@ -60,8 +60,10 @@ export class Catalog {
   readonly #relations = new Names()
   readonly #types = new Names()
   readonly #operators = new Names()
-  /** Functions that `row.name` calls, and types that it casts to, with what is against them. */
+  /** Functions that `row.name` calls. */
   readonly #ofRow = new Map<string, Flags>()
+  /** Types whose checks write: one may be written as if it were a function, or a column of what is cast to it. */
+  readonly #casting = new Set<string>()
   readonly #keys = new Map<string, (readonly string[])[]>()
   readonly #sameName = new Map<string, string[]>()
   /** Something that no text names may write: nothing can be called a read. */
@@ -102,10 +104,7 @@ export class Catalog {
 
   #addType(schema: string, name: string, flags: Flags): void {
     this.#types.add(schema, name, flags)
-    if ((flags & WRITES) === 0) return
-    // A type may be written as if it were a function, or a column of what is cast to it.
-    this.#functions.add(schema, name, WRITES)
-    this.#ofRow.set(name, WRITES)
+    if ((flags & WRITES) !== 0) this.#casting.add(name)
   }
 
   /** Everything that is to be said of a statement that is a read by its text. */
@@ -118,7 +117,9 @@ export class Catalog {
     all(this.#relations, statement.relations)
     all(this.#types, statement.types)
     all(this.#operators, statement.operators)
-    for (const name of statement.attributes) flags |= this.#ofRow.get(name) ?? 0
+    for (const { name } of statement.functions) if (this.#casting.has(name)) flags |= WRITES
+    for (const name of statement.attributes)
+      flags |= (this.#ofRow.get(name) ?? 0) | (this.#casting.has(name) ? WRITES : 0)
     for (const name of statement.mentions) flags |= this.#anyOf(name)
     return flags
   }
@@ -137,14 +138,9 @@ export class Catalog {
   #anyOf(name: string): Flags {
     const one = { schema: undefined, name }
     const called = (this.#functions.of(one) ?? 0) & WRITES
-    const relation = this.#relations.of(one) ?? 0
-    return (
-      called |
-      relation |
-      (this.#types.of(one) ?? 0) |
-      (this.#ofRow.get(name) ?? 0) |
-      (isMoving(name) ? MOVES : 0)
-    )
+    // A table has a type of its name, to which its own name alone casts nothing.
+    const named = this.#relations.of(one) ?? this.#types.of(one) ?? 0
+    return called | named | (isMoving(name) ? MOVES : 0)
   }
 }
 

@@ -26,10 +26,19 @@ const END_OF_FROM = set(
 const MOVING_WORDS = set(`
   current_date current_time current_timestamp localtime localtimestamp current_user current_role current_catalog
   current_schema session_user user tablesample`)
-const CUTTING_WORDS = set('limit offset fetch')
+const CUTTING_WORDS = set('limit offset fetch rows')
+/** SQL's own words that a string may follow. */
+const BEFORE_STRING = set(`
+  all and any as between both by case distinct else escape except from having ilike in intersect is leading like limit not
+  offset on or select similar symmetric then to trailing union uescape using when where zone placing`)
+/** What SQL calls types that the catalogs have under other names. */
+const TYPE_WORDS = set(`
+  bigint bit boolean char character dec decimal double float int integer interval national nchar numeric real smallint time
+  timestamp varchar`)
 
 interface Level {
   readonly ownFrom: boolean
+  readonly isCast: boolean
   inFrom: boolean
 }
 
@@ -47,8 +56,10 @@ function fromTokens(tokens: readonly Token[]): Statement {
   const functions: SqlName[] = []
   const relations: SqlName[] = []
   const operators: SqlName[] = []
+  const types: SqlName[] = []
+  const attributes = new Set<string>()
   const mentions = new Set<string>()
-  const levels: Level[] = [{ ownFrom: false, inFrom: false }]
+  const levels: Level[] = [{ ownFrom: false, isCast: false, inFrom: false }]
   const own = withNames(tokens)
   let volatile = false
   let cut = false
@@ -66,7 +77,7 @@ function fromTokens(tokens: readonly Token[]): Statement {
       if (token.text === ';' || token.text === ':') return UNKNOWN
       if (token.text === '(' || token.text === '[') {
         const before = wordAt(tokens, index - 1) ?? ''
-        levels.push({ ownFrom: OWN_FROM.has(before), inFrom: expected })
+        levels.push({ ownFrom: OWN_FROM.has(before), isCast: before === 'cast', inFrom: expected })
       } else if (token.text === ')' || token.text === ']') {
         levels.pop()
         expected = false
@@ -81,7 +92,10 @@ function fromTokens(tokens: readonly Token[]): Statement {
       if (word === 'order' && levels.length === 1) ordered = true
       if (END_OF_FROM.has(word)) [level.inFrom, expected] = [false, false]
       const isPart = isMark(tokens[index - 1], '.')
+      if (isPart) attributes.add(name)
       const schema = isPart ? nameAt(tokens, index - 2) : undefined
+      if (isType(tokens, index, isPart ? index - 2 : index, level) && !TYPE_WORDS.has(word))
+        types.push({ schema, name })
       if (word === 'from' && !isPart && !level.ownFrom && !isComparison(tokens, index))
         [level.inFrom, expected] = [true, true]
       else if (word === 'join' && level.inFrom) expected = true
@@ -108,8 +122,8 @@ function fromTokens(tokens: readonly Token[]): Statement {
     functions,
     relations,
     operators,
-    types: [],
-    attributes: [],
+    types,
+    attributes: [...attributes],
     mentions: [...mentions],
     volatile,
     ordered,
@@ -129,6 +143,14 @@ function withNames(tokens: readonly Token[]): ReadonlySet<string> {
     if (name !== undefined && isMark(tokens[after], '(')) names.add(name)
   }
   return names
+}
+
+/** `::name`, `cast(… as name)` and `name '…'`; with a schema the name begins earlier. */
+function isType(tokens: readonly Token[], index: number, start: number, { isCast }: Level): boolean {
+  if (isMark(tokens[index + 1], '.')) return false
+  if (isMark(tokens[start - 1], '::')) return true
+  if (isCast && wordAt(tokens, start - 1) === 'as') return true
+  return tokens[index + 1]?.kind === 'string' && !BEFORE_STRING.has(wordAt(tokens, index) ?? '')
 }
 
 /** The FROM of IS [NOT] DISTINCT FROM. */
