@@ -58,7 +58,8 @@ export class KnownReads {
   #steps: number
   #budget = AT_ONCE
   #budgetAt = performance.now()
-  #turn: NodeJS.Immediate | NodeJS.Timeout | undefined
+  /** Takes the next look back. */
+  #cancel: (() => void) | undefined
   #closed = false
 
   constructor(options: KnownReadsOptions) {
@@ -87,8 +88,7 @@ export class KnownReads {
   close(): void {
     this.#closed = true
     clearInterval(this.#minutes)
-    clearTimeout(this.#turn as NodeJS.Timeout | undefined)
-    clearImmediate(this.#turn as NodeJS.Immediate | undefined)
+    this.#cancel?.()
     this.#waiting.clear()
   }
 
@@ -124,18 +124,26 @@ export class KnownReads {
   #meet(text: string): void {
     if (this.#closed || this.#waiting.size >= MOST_WAITING) return
     this.#waiting.add(text)
-    this.#turn ??= setImmediate(() => this.#look())
+    if (this.#cancel === undefined) this.#lookNext()
   }
 
   #look(): void {
-    this.#turn = undefined
+    this.#cancel = undefined
     const [text] = this.#waiting
     if (text === undefined || this.#closed) return
-    if (this.#mayLook()) {
-      this.#waiting.delete(text)
-      this.#remember(text)
-      if (this.#waiting.size > 0) this.#turn = setImmediate(() => this.#look())
-    } else this.#turn = setTimeout(() => this.#look(), 1_000 / PER_SECOND).unref()
+    if (!this.#mayLook()) {
+      const timer = setTimeout(() => this.#look(), 1_000 / PER_SECOND).unref()
+      this.#cancel = () => clearTimeout(timer)
+      return
+    }
+    this.#waiting.delete(text)
+    this.#remember(text)
+    if (this.#waiting.size > 0) this.#lookNext()
+  }
+
+  #lookNext(): void {
+    const turn = setImmediate(() => this.#look())
+    this.#cancel = () => clearImmediate(turn)
   }
 
   #mayLook(): boolean {
