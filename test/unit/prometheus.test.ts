@@ -207,7 +207,7 @@ it('refuses what it cannot use, and names that are taken', async () => {
   expect(refused(cutover, client, { labels: {} })).toContain(
     'labels is no option; known are registry, prefix',
   )
-  new client.Gauge({ name: 'pg_cutover_epoch', help: 'mine', registers: [registry] })
+  registry.registerMetric(new client.Gauge({ name: 'pg_cutover_epoch', help: 'mine', registers: [] }))
   expect(refused(cutover, client, { registry })).toContain('has a metric pg_cutover_epoch already')
   const stop = prometheus(cutover, client, { registry, prefix: 'db_' })
   expect(refused(cutover, client, { registry, prefix: 'db_' })).toContain(
