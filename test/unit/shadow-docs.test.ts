@@ -1,0 +1,34 @@
+// What docs/shadow-reads.md prints of options and outcomes is what the code has.
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, it } from 'vitest'
+import { readShadow } from '../../src/cutover/read-shadow.js'
+import { noTotals } from '../../src/shadow/report.js'
+
+const page = readFileSync(join(import.meta.dirname, '../../docs/shadow-reads.md'), 'utf8')
+
+/** The first cells of each row of the table between two marks. */
+function table(mark: string): string[][] {
+  const [, inside = ''] = page.split(new RegExp(`<!-- /?${mark} -->`))
+  return inside
+    .split('\n')
+    .filter((line) => line.startsWith('| `'))
+    .map((line) =>
+      line
+        .split('|')
+        .slice(1, 3)
+        .map((cell) => cell.trim()),
+    )
+}
+
+it('has each option with its default', () => {
+  const options = Object.entries(readShadow(undefined, '') ?? {})
+  expect(table('shadow options')).toEqual(options.map(([name, value]) => [`\`${name}\``, String(value)]))
+})
+
+it.each([
+  ['outcomes', Object.keys(noTotals().outcomes)],
+  ['skipped', Object.keys(noTotals().skipped)],
+])('has all %s', (mark, names) => {
+  expect(table(mark).map(([name]) => name)).toEqual(names.map((name) => `\`${name}\``))
+})
