@@ -2,6 +2,8 @@
 import type { Side } from '../phase/phases.js'
 import type { ReleaseReport } from './gate.js'
 import type { Acquisition } from './hold-queue.js'
+import type { SidePool } from './side-pool.js'
+import type { LineGoal } from './waiting-line.js'
 
 export type CoreState =
   /** No phase yet: calls wait for it. */
@@ -10,8 +12,11 @@ export type CoreState =
   | { readonly kind: 'refusing' }
   | { readonly kind: 'direct'; readonly side: Side }
   | { readonly kind: 'armed'; readonly side: Side }
-  /** `shut`: nothing is admitted to the side any more, not even from inside a lease. */
-  | { readonly kind: 'held'; readonly side: Side; readonly since: number; shut: boolean }
+  /**
+   * `shut`: nothing is admitted to the side any more, not even from inside a lease. `reads`: what is known to only read
+   * goes on there, over connections of its own.
+   */
+  | { readonly kind: 'held'; readonly side: Side; readonly since: number; shut: boolean; reads: boolean }
   /** `last` was the last of the line when it was let go; what came after it is ordinary waiting. */
   | { readonly kind: 'releasing'; readonly side: Side; readonly last: Acquisition | undefined }
   | { readonly kind: 'ended' }
@@ -28,4 +33,12 @@ export function reportOf(state: CoreState, held: number, oldest: Acquisition | u
   const now = performance.now()
   const longestHeldMillis = oldest ? now - Math.max(oldest.queuedAt, state.since) : 0
   return { held, longestHeldMillis, pauseMillis: now - state.since }
+}
+
+/** What the line in front of this pool may do. */
+export function goalOf(state: CoreState, pool: SidePool): LineGoal | undefined {
+  const nestedOnly = isDraining(state)
+  if (state.kind !== 'armed' && state.kind !== 'releasing' && !nestedOnly) return undefined
+  const overflow = state.kind === 'releasing' && state.last?.queue === undefined
+  return { pool, nestedOnly, overflow }
 }

@@ -81,7 +81,7 @@ class CutoverPool extends BasePool implements CoreView {
 
   /** Calls that wait: in both inner pools and in the facade's own line. */
   get waitingCount(): number {
-    return this.#sum((pool) => pool.inner.waitingCount) + this.#core.line.length
+    return this.#sum((pool) => pool.inner.waitingCount) + this.#core.waiting
   }
 
   get expiredCount(): number {
@@ -123,8 +123,9 @@ class CutoverPool extends BasePool implements CoreView {
   set _idle(_: unknown) {}
 
   get _pendingQueue(): readonly unknown[] {
-    const { nested, queue } = this.#core.line
-    return [...this.#both((pool) => pool.inner._pendingQueue), ...nested.entries(), ...queue.entries()]
+    const { line, reads } = this.#core
+    const held = [...line.nested.entries(), ...line.queue.entries(), ...reads.waiting]
+    return [...this.#both((pool) => pool.inner._pendingQueue), ...held]
   }
   set _pendingQueue(_: unknown) {}
 

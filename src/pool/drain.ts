@@ -1,11 +1,11 @@
 // Waits until nothing of this process runs on the side being left, without deadlocking on work inside a lease.
 import { CutoverError } from '../errors.js'
-import type { Acquisition, HoldQueue } from './hold-queue.js'
 import type { NestedTurns } from './nested-turns.js'
 import { isBusy, waitsForReader } from './pg-internals.js'
 import type { Guests } from './guests.js'
 import type { Pins } from './pins.js'
 import type { SidePool } from './side-pool.js'
+import type { WaitingLine } from './waiting-line.js'
 
 // Failed connects and clients that were released with a statement on the wire emit nothing, hence a slow look as well.
 const CHECK_MILLIS = 2
@@ -16,12 +16,10 @@ const SILENT_PIN_MILLIS = 100
 
 export interface DrainView {
   readonly pool: SidePool
-  readonly queue: HoldQueue
+  readonly line: WaitingLine
   readonly turns: NestedTurns
   readonly pins: Pins
   readonly guests: Guests
-  /** Starts a held call on the side being left. */
-  admit(entry: Acquisition): void
   /** False as soon as the hold is over. */
   isCurrent(): boolean
 }
@@ -92,8 +90,8 @@ const isQuiet = ({ pool, pins, guests }: DrainView): boolean =>
   pool.isQuiet() && pins.count(pool.side) === 0 && guests.atWork(pool.side).length === 0
 
 /** Every lease is silent, and something waits: perhaps they wait for it, behind a timer that no socket turn shows. */
-function looksStuck({ pool, queue, turns, pins, guests }: DrainView): boolean {
-  if (queue.length === 0) return false
+function looksStuck({ pool, line, turns, pins, guests }: DrainView): boolean {
+  if (line.queue.length === 0) return false
   const now = performance.now()
   const leased = [...pool.leased(), ...guests.atWork(pool.side)]
   const pinned = pins.count(pool.side) > 0
@@ -108,11 +106,12 @@ function looksStuck({ pool, queue, turns, pins, guests }: DrainView): boolean {
 }
 
 /** Not every `connect` is admitted: each opens a further lease with nested calls of its own, and so on for ever. */
-function admitOldest(view: DrainView, batch: number): number {
+function admitOldest({ line, pool }: DrainView, batch: number): number {
   for (let admitted = 0; admitted < batch; admitted++) {
-    const entry = view.queue.oldestPerhapsNested()
-    if (!entry || !(entry.clientless || view.pool.hasSlot)) break
-    view.admit(entry)
+    const entry = line.queue.oldestPerhapsNested()
+    if (!entry || !(entry.clientless || pool.hasSlot)) break
+    entry.within = null
+    line.start(entry, pool)
   }
   return Math.min(batch * 2, 64)
 }

@@ -43,15 +43,19 @@ export interface Gate {
   /** The side that new work goes to. */
   readonly side: Side
   /**
-   * Opens the other side's connections, runs `warmUp` once on each, and puts the queue in front. On rejection the route
-   * is as it was before; a warm-up that fails on a connection is no reason.
+   * Opens the other side's connections, runs `warmUp` once on each, and puts the queue in front; opens the connections for
+   * reads in the hold. On rejection the route is as it was before; neither a warm-up that fails on a connection nor a want of
+   * connections for reads is a reason.
    */
   arm(warmUp?: string): Promise<void>
   /** From this turn on new work waits. */
   hold(lease: HoldLease): void
   /** Resolves when nothing of this process runs on its side any more; rejects with `ERR_DRAIN_TIMEOUT` and the leases. */
   drain(deadlineMillis: number): Promise<void>
-  /** Resolves when no read of this process runs on its side any more; from here to the release reads wait too. */
+  /**
+   * From this turn on reads wait too, until the release. One that was sent before may still be answered after it: by a state
+   * between its call and its end, which misses nothing that was acknowledged before the call.
+   */
   stopReads(deadlineMillis: number): Promise<void>
   /** Lets everything go to this side: the flip, or the way back. Ends in the direct route. */
   release(side: Side): ReleaseReport

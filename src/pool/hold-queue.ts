@@ -21,6 +21,8 @@ export interface Acquisition {
   readonly due: number
   /** The lease that asked for it, null if there is none; undefined if that is not known. */
   within: InnerClient | null | undefined
+  /** The text that it wants the client for, where it may be a read that goes on while all else is held. */
+  read: string | undefined
   /** Where it waits. Undefined once it was started, expired or rejected, which makes these exclusive. */
   queue: HoldQueue | undefined
   previous: Acquisition | undefined
@@ -51,6 +53,27 @@ export class HoldQueue {
     if (this.head) this.head.previous = entry
     else this.tail = entry
     this.head = entry
+    this.length++
+  }
+
+  /** Takes everything in from another one, each entry to its place by the time of its call. */
+  takeIn(others: HoldQueue): void {
+    let next = this.head
+    for (let entry = others.head; entry; entry = others.head) {
+      others.remove(entry)
+      while (next && next.queuedAt <= entry.queuedAt) next = next.next
+      this.#insert(entry, next)
+    }
+  }
+
+  #insert(entry: Acquisition, next: Acquisition | undefined): void {
+    if (!next) return this.append(entry)
+    if (!next.previous) return this.prepend(entry)
+    entry.queue = this
+    entry.previous = next.previous
+    entry.next = next
+    next.previous.next = entry
+    next.previous = entry
     this.length++
   }
 

@@ -4,7 +4,8 @@ import { backendToCancel, sideOfBackend } from './cancel.js'
 import { isDraining, isGated, type CoreState } from './core-state.js'
 import { phaseUnknown, poolEnded } from './refusals.js'
 import { readFence } from './fence-error.js'
-import type { Acquisition } from './hold-queue.js'
+import type { HeldReads } from './held-reads.js'
+import { HoldQueue, type Acquisition } from './hold-queue.js'
 import type { NestedTurns } from './nested-turns.js'
 import type { AcquireCallback, InnerClient, InnerPool } from './pg-internals.js'
 import type { Pins } from './pins.js'
@@ -21,6 +22,7 @@ export interface AdmissionView {
   readonly line: WaitingLine
   readonly turns: NestedTurns
   readonly pins: Pins
+  readonly reads: HeldReads
   /** Everything of the application that may have work under way on the side in use. */
   leased(): readonly InnerClient[]
   /** The migration's name if statements that met its fence may run again, and which of them. */
@@ -40,10 +42,14 @@ export class PoolAdmission implements Admission, RerunAdmission {
     return this.#pool.inner
   }
 
-  acquire(callback: AcquireCallback, kind: 'query' | 'connect'): Acquisition {
-    const { line } = this.#view
+  acquire(callback: AcquireCallback, kind: 'query' | 'connect', read?: string): Acquisition {
+    const { line, reads } = this.#view
     const pool = this.#pool
     const entry = this.#entry(callback, kind)
+    entry.read = read
+    // What is asked within a pin or a transaction is what the drain waits for, and goes where the rest of it goes.
+    const belongs = entry.nested && (entry.within === null || pool.hasSlot)
+    if (!belongs && reads.take(entry)) return entry
     if (!isGated(this.#view.state)) this.#passBy(entry)
     else if (pool.hasSlot && (entry.nested || (line.isMoving && line.length === 0))) line.start(entry, pool)
     else line.append(entry)
@@ -115,16 +121,31 @@ export class PoolAdmission implements Admission, RerunAdmission {
     else this.#passBy(entry)
   }
 
+  acquireAsWrite(first: Acquisition, callback: AcquireCallback): void {
+    const { line, reads, state } = this.#view
+    if (first.read !== undefined) reads.mistaken(first.read)
+    const entry = { ...first, read: undefined, callback }
+    if (!isGated(state)) return this.#passBy(entry)
+    const again = new HoldQueue()
+    again.append(entry)
+    line.takeIn(again)
+  }
+
   unusual(text: unknown, values: unknown): QueryPool | undefined {
-    const { rerun, state } = this.#view
+    const { rerun, reads, state } = this.#view
     // It may be what the drain is waiting for. Before there is any phase nothing of ours runs anywhere.
     const processId = state.kind === 'unknown' ? undefined : backendToCancel(text, values)
     if (processId !== undefined) return this.#view.pools[sideOfBackend(this.#view, processId)].inner
-    if (rerun === undefined) return undefined
     const statement = typeof text === 'string' ? text : plainText(text)
     const usual = values === undefined || Array.isArray(values) || typeof values === 'function'
-    if (statement === undefined || !usual || !rerun.isOnePlainStatement(statement)) return undefined
-    return new RerunnableClient(this)
+    if (statement === undefined || !usual) return undefined
+    const isPlain = rerun?.isOnePlainStatement(statement) ?? false
+    const read = reads.mayFlow(statement) ? statement : undefined
+    return isPlain || read !== undefined ? new RerunnableClient(this, isPlain, read) : undefined
+  }
+
+  isMistake(error: unknown, client: InnerClient): boolean {
+    return this.#view.reads.isMistake(error, client)
   }
 
   isOurFence(error: unknown): boolean {

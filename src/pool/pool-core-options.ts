@@ -19,6 +19,8 @@ export interface PoolCoreOptions {
   readonly pools: Readonly<Record<Side, { readonly inner: InnerPool; readonly handedIn: boolean }>>
   readonly events: CutoverEvents
   readonly texts: Pick<KnownTexts, 'load' | 'isOnePlainStatement' | 'isRead'>
+  /** How many reads may run at once while new work is held; undefined: the `max` of the side's pool, at most 10. */
+  readonly heldReadsMax?: number | undefined
   /** A statement met a fence: says what to do about it, or undefined to leave it to the caller. */
   readonly onFence: ((fence: FenceMessage, side: Side) => HoldLease | undefined) | undefined
 }

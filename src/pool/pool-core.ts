@@ -1,8 +1,8 @@
 // The gate of one process: two inner pools, the line in front of them, and the route that all views share.
 import type { Side } from '../phase/phases.js'
-import { bothSides, endBoth, listenToBoth, type BothSides } from './both-sides.js'
+import { bothSides, endBoth, type BothSides } from './both-sides.js'
 import { clientClasses, type ClientClasses } from './cutover-client.js'
-import { isDraining, isGated, reportOf, type CoreState } from './core-state.js'
+import { goalOf, isDraining, reportOf, type CoreState } from './core-state.js'
 import { gaveUp, phaseUnknown, poolEnded } from './refusals.js'
 import { drainPool, holdOver } from './drain.js'
 import type { FenceMessage } from './fence-error.js'
@@ -10,19 +10,20 @@ import { getReady } from './get-ready.js'
 import { Guests } from './guests.js'
 import { idleFailed } from './idle-failed.js'
 import type { Gate, HoldLease, ReleaseReport } from './gate.js'
+import { GateState } from './gate-state.js'
+import { HeldReads } from './held-reads.js'
 import { LeaseTimer } from './lease-timer.js'
 import { NestedTurns } from './nested-turns.js'
 import type { InnerClient, InnerPool } from './pg-internals.js'
 import { Pins } from './pins.js'
-import type { CoreView, PoolCoreOptions } from './pool-core-options.js'
+import type { PoolCoreOptions } from './pool-core-options.js'
 import { PoolAdmission, type AdmissionView } from './pool-admission.js'
 import type { Route } from './route.js'
-import { Routes, type Observer } from './routes.js'
-import { WaitingLine, type LineGoal } from './waiting-line.js'
+import type { Observer } from './routes.js'
+import { WaitingLine } from './waiting-line.js'
 
 export class PoolCore implements Gate, AdmissionView {
   readonly pools: BothSides
-  readonly views = new Set<CoreView>()
   readonly guests = new Guests()
   /** Parts of the application to be stopped before a hold; a rejection is a reason not to hold. */
   readonly stopFirst = new Set<() => Promise<void>>()
@@ -31,15 +32,16 @@ export class PoolCore implements Gate, AdmissionView {
   readonly turns = new NestedTurns()
   readonly rerun: AdmissionView['rerun']
   readonly line: WaitingLine
+  readonly reads: HeldReads
+  /** Since the process has begun: calls that waited in a hold, reads that went on in one, and fences that were met. */
+  readonly counters = { held: 0, heldReads: 0, fences: 0, longestHeldMillis: 0 }
   readonly #options: PoolCoreOptions
-  readonly #routes: Routes
   readonly admission = new PoolAdmission(this)
   readonly clients: ClientClasses
-  #state: CoreState = { kind: 'unknown' }
-  #generation = 0
+  readonly #gate: GateState
   readonly #lease = new LeaseTimer(
     (side) => this.release(side),
-    (cause) => this.line.reject(() => gaveUp(cause)),
+    (cause) => this.#giveUp(cause),
   )
   #ending: Promise<void> | undefined
 
@@ -52,40 +54,43 @@ export class PoolCore implements Gate, AdmissionView {
       isOnePlainStatement: (text) => this.texts.isOnePlainStatement(text),
     }
     this.pools = bothSides(options.pools, {
-      fenced: (where, fence) => this.#fenced(where, fence),
-      failed: (where, error, client) => this.#failed(where, error, client),
+      fenced: (side, fence) => this.#fenced(side, fence),
+      failed: (side, error, client) => idleFailed(this, options, { side, error, client }),
     })
-    this.#routes = new Routes(this.pools, this.admission)
+    this.reads = new HeldReads(this, options)
     this.line = new WaitingLine({
-      goal: () => this.#goal(),
+      goal: () => goalOf(this.state, this.pools[this.side]),
       emptied: () => this.#settle(),
+      queued: (count) => {
+        if (this.state.kind === 'held') this.counters.held += count
+      },
       handedOut: (client, within) => {
-        if (isDraining(this.#state)) this.turns.within(client, within)
+        if (isDraining(this.state)) this.turns.within(client, within)
       },
     })
     // No time passes for calls that wait for the first phase.
     this.line.clock.stop()
-    // The first state is gated too: calls that came before any phase are let through as clients come back.
-    this.#listen(true)
+    this.#gate = new GateState(this, this.#acquired, options)
   }
 
   get state(): CoreState {
-    return this.#state
+    return this.#gate.now
   }
 
-  /** The side that new work goes to; OLD as long as no phase is known. */
   get side(): Side {
-    return 'side' in this.#state ? this.#state.side : 'old'
+    return this.#gate.side
   }
 
   get route(): Route {
-    return this.#routes.of(this.#state)
+    return this.#gate.route
   }
 
-  /** Puts somebody's own routes in front of the direct ones, or takes them away. */
+  get views(): GateState['views'] {
+    return this.#gate.views
+  }
+
   observe(observer: Observer | undefined): void {
-    this.#routes.observe(observer)
-    this.#swapRoutes()
+    this.#gate.observe(observer)
   }
 
   get inner(): InnerPool {
@@ -98,86 +103,91 @@ export class PoolCore implements Gate, AdmissionView {
   }
 
   get heldMillis(): number {
-    return this.#state.kind === 'held' ? performance.now() - this.#state.since : 0
+    return this.state.kind === 'held' ? performance.now() - this.state.since : 0
+  }
+
+  /** Calls that wait, for a client or for the end of a hold. */
+  get waiting(): number {
+    return this.line.length + this.reads.waiting.length
   }
 
   /** Whether a call of `query` with this text is answered although new work is held. */
-  flows(_text: string): boolean {
-    return false
+  flows(text: string): boolean {
+    return this.reads.flows(text)
   }
 
   /** No phase is known and none is coming: calls fail until one is. */
   refuse(): void {
-    if (this.#state.kind !== 'unknown') return
-    this.#enter({ kind: 'refusing' })
+    if (this.state.kind !== 'unknown') return
+    this.#gate.enter({ kind: 'refusing' })
     this.line.reject(phaseUnknown)
   }
 
   async arm(warmUp?: string): Promise<void> {
     const { side } = this
-    const { kind } = this.#state
-    if (kind === 'direct' || kind === 'releasing') this.#enter({ kind: 'armed', side })
-    const generation = this.#generation
+    const { kind } = this.state
+    if (kind === 'direct' || kind === 'releasing') this.#gate.enter({ kind: 'armed', side })
+    const { generation } = this.#gate
     try {
       await getReady(this, this.#options, warmUp)
     } catch (error) {
-      if (generation === this.#generation) this.release(side)
+      if (generation === this.#gate.generation) this.release(side)
       throw error
     }
+    // Last of all, so that the catalogs are those of the moment before the hold.
+    await this.reads.open()
   }
 
   hold(lease: HoldLease): void {
-    const state = this.#state
+    const { state } = this
     if (state.kind === 'ended') return
     const since = state.kind === 'held' ? state.since : performance.now()
+    // Once they were stopped they wait for the release, whoever holds on.
+    const reads = lease.reads === 'flow' && (state.kind !== 'held' || state.reads)
     this.line.clock.stop()
-    this.#enter({ kind: 'held', side: this.side, since, shut: false })
+    this.#gate.enter({ kind: 'held', side: this.side, since, shut: false, reads })
+    if (state.kind !== 'held') this.counters.held += this.line.length
+    if (!reads) this.reads.stop()
+    else this.reads.moveIn()
     for (const client of this.leased()) this.turns.mark(client)
     this.#lease.start(lease)
   }
 
   async drain(deadlineMillis: number): Promise<void> {
-    const generation = this.#generation
-    const state = this.#state
+    const { generation } = this.#gate
+    const { state } = this
     if (state.kind === 'ended') return
     if (state.kind !== 'held') throw holdOver()
-    const pool = this.pools[state.side]
-    await drainPool(
-      {
-        pool,
-        queue: this.line.queue,
-        turns: this.turns,
-        pins: this.pins,
-        guests: this.guests,
-        admit: (entry) => {
-          entry.within = null
-          this.line.start(entry, pool)
-        },
-        isCurrent: () => generation === this.#generation,
-      },
-      deadlineMillis,
-    )
+    const { line, turns, pins, guests } = this
+    const isCurrent = (): boolean => generation === this.#gate.generation
+    await drainPool({ pool: this.pools[state.side], line, turns, pins, guests, isCurrent }, deadlineMillis)
     // From here nothing is admitted to this side any more.
     state.shut = true
     this.turns.unmarkAll()
   }
 
   stopReads(): Promise<void> {
-    // Every read waits from the hold on as long as there is no read pool.
+    const { state } = this
+    if (state.kind === 'held') state.reads = false
+    this.reads.stop()
     return Promise.resolve()
   }
 
   release(side: Side): ReleaseReport {
-    const state = this.#state
+    const { state } = this
+    // What waited to be read has waited like the rest.
+    if (state.kind === 'held') this.reads.stop()
     const report = reportOf(state, this.line.length, this.line.queue.head)
     if (state.kind === 'ended' || (state.kind === 'direct' && state.side === side)) return report
+    this.counters.longestHeldMillis = Math.max(this.counters.longestHeldMillis, report.longestHeldMillis)
     this.#lease.stop()
+    this.reads.close()
     if (side !== this.side) this.pins.leave(this.side, this.#options)
     this.turns.unmarkAll()
     this.line.clock.start()
     this.pools[side].keep()
     if (state.kind === 'held') this.line.ramp.begin()
-    this.#enter({ kind: 'releasing', side, last: this.line.queue.tail })
+    this.#gate.enter({ kind: 'releasing', side, last: this.line.queue.tail })
     this.line.pump()
     return report
   }
@@ -198,69 +208,41 @@ export class PoolCore implements Gate, AdmissionView {
   async #end(everything: boolean): Promise<void> {
     this.#lease.stop()
     this.turns.unmarkAll()
-    this.#enter({ kind: 'ended' })
+    this.reads.close()
+    this.#gate.enter({ kind: 'ended' })
     this.line.reject(poolEnded)
-    await endBoth(this.pools, everything)
-  }
-
-  #enter(state: CoreState): void {
-    const gatedBefore = isGated(this.#state)
-    this.#generation++
-    this.#state = state
-    if (isGated(state) !== gatedBefore) this.#listen(!gatedBefore)
-    this.#swapRoutes()
-    this.guests.routeChanged()
-    if (!isGated(state)) this.pins.rest()
-    this.#options.events.publish('route', { name: this.#options.name, route: state.kind, side: this.side })
-    this.line.watch()
-  }
-
-  #swapRoutes(): void {
-    const { route } = this
-    for (const view of this.views) view.swapRoute(route)
-  }
-
-  // Only while gated: at rest nothing listens to every query.
-  #listen(on: boolean): void {
-    const { pumpSoon } = this.line
-    listenToBoth(this.pools, { release: pumpSoon, remove: pumpSoon, acquire: this.#acquired }, on)
+    await Promise.all([endBoth(this.pools, everything), this.reads.closed()])
   }
 
   readonly #acquired = (client: InnerClient): void => {
-    if (isDraining(this.#state)) this.turns.handedOut(client)
-  }
-
-  #goal(): LineGoal | undefined {
-    const state = this.#state
-    const nestedOnly = isDraining(state)
-    if (state.kind !== 'armed' && state.kind !== 'releasing' && !nestedOnly) return undefined
-    const overflow = state.kind === 'releasing' && state.last?.queue === undefined
-    return { pool: this.pools[this.side], nestedOnly, overflow }
+    if (isDraining(this.state)) this.turns.handedOut(client)
   }
 
   #settle(): void {
-    const state = this.#state
+    const { state } = this
     if (state.kind !== 'releasing') return
     for (const pool of Object.values(this.pools)) pool.restoreMin()
-    this.#enter({ kind: 'direct', side: state.side })
+    this.#gate.enter({ kind: 'direct', side: state.side })
   }
 
   #fenced(side: Side, fence: FenceMessage): void {
     const { name, events, onFence } = this.#options
     if (fence.name !== name) return
     events.publish('fence', { name, side, epoch: fence.epoch })
-    const state = this.#state
+    this.counters.fences++
+    const { state } = this
     if (side !== this.side || (state.kind !== 'direct' && state.kind !== 'armed')) return
     const lease = onFence?.(fence, side)
     if (!lease) return
     this.hold(lease)
     // Nothing new may start on a side that is shut.
-    if (this.#state.kind === 'held') this.#state.shut = true
+    if (this.state.kind === 'held') this.state.shut = true
     this.#lease.start(lease, 0)
   }
 
-  #failed(side: Side, error: Error, client: InnerClient): void {
-    if (side === this.side) idleFailed(this.views, error, client)
-    else this.#options.events.publish('sideError', { name: this.#options.name, side, error })
+  /** Nobody knows any more whether the side in use still has the last word. */
+  #giveUp(cause: unknown): void {
+    void this.stopReads()
+    this.line.reject(() => gaveUp(cause))
   }
 }

@@ -33,7 +33,7 @@ export function readOnlyPool(
       ...inner.options,
       ...(password === undefined ? {} : { password }),
       Client: inner.Client,
-      Promise,
+      Promise: undefined,
       application_name: applicationName,
       max,
       min: 0,

@@ -23,6 +23,8 @@ export interface LineHooks {
   goal(): LineGoal | undefined
   /** Nothing waits any more. */
   emptied(): void
+  /** So many calls more wait. */
+  queued(count: number): void
   /** A client is about to be given to a call of known descent. */
   handedOut(client: InnerClient, within: InnerClient | null): void
 }
@@ -68,6 +70,7 @@ export class WaitingLine {
       resource: new AsyncResource('pg-cutover.acquire'),
       queuedAt: performance.now(),
       due: timeoutMillis ? this.clock.now() + timeoutMillis : Infinity,
+      read: undefined,
       queue: undefined,
       previous: undefined,
       next: undefined,
@@ -77,12 +80,23 @@ export class WaitingLine {
   append(entry: Acquisition): void {
     const queue = entry.nested ? this.nested : this.queue
     queue.append(entry)
+    this.#hooks.queued(1)
     this.watch()
   }
 
   /** Lets a call that was started before wait once more, in front of all, with what is left of its time. */
   prepend(entry: Acquisition): void {
     this.queue.prepend(entry)
+    this.#hooks.queued(1)
+    this.pumpSoon()
+  }
+
+  /** Lets calls wait that were to have been started elsewhere, where they would be had they waited from the first. */
+  takeIn(others: HoldQueue): void {
+    if (others.length === 0) return
+    this.#hooks.queued(others.length)
+    this.queue.takeIn(others)
+    this.watch()
     this.pumpSoon()
   }
 

@@ -245,6 +245,7 @@ describe('a process', () => {
       'held',
       ['released', 'new', 'exit 0'],
     ],
+    ['does not end while a read waits for connections of its own, and no later', 'read', ['old', 'exit 0']],
     ['ends by itself while held when nothing waits', 'held for nobody', ['exit 0']],
     ['ends by itself after cutover.end()', 'ended', ['old', 'new', 'ended', 'exit 0']],
   ])('%s', async (_, what, said) => {

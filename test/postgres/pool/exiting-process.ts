@@ -49,13 +49,13 @@ if (what === 'ended') {
   } else {
     // Unref'ed, so that it fires only if something else keeps the process alive until then.
     core.hold({
-      millis: 300,
-      reads: 'flow',
+      millis: what === 'read' ? 60_000 : 300,
+      reads: what === 'read' ? 'flow' : 'wait',
       ended: () => {
         console.log('released')
         return Promise.resolve('new')
       },
     })
-    if (what === 'held') void say(pool)
+    if (what !== 'held for nobody') void say(pool)
   }
 }

@@ -42,7 +42,9 @@ export interface Driven {
   readonly events: CutoverEvents
 }
 
-export interface DrivenOptions extends Partial<Pick<PoolCoreOptions, 'name' | 'onFence'>> {
+export interface DrivenOptions extends Partial<
+  Pick<PoolCoreOptions, 'name' | 'onFence' | 'texts' | 'heldReadsMax'>
+> {
   readonly handedIn?: boolean
   /** On top of `config`, for one side only. */
   readonly old?: pg.PoolConfig
@@ -160,8 +162,9 @@ export async function sides(): Promise<Sides> {
         old: { inner: innerPool(inner.old), handedIn: options.handedIn ?? false },
         new: { inner: innerPool(inner.new), handedIn: options.handedIn ?? false },
       }
-      const { name = NAME, onFence = () => undefined } = options
-      const core = new PoolCore({ name, pools, events, texts, onFence })
+      const { name = NAME, onFence = () => undefined, heldReadsMax } = options
+      const known = options.texts ?? texts
+      const core = new PoolCore({ name, pools, events, texts: known, heldReadsMax, onFence })
       if (options.unknown !== true) core.release('old')
       const one: Driven = { core, pool: cutoverPool(core), inner, events }
       driven.push(one)

@@ -1,0 +1,89 @@
+// The state of a gate, and what has to follow from each change of it in the very same turn.
+import type { Side } from '../phase/phases.js'
+import { listenToBoth, type BothSides } from './both-sides.js'
+import { isGated, type CoreState } from './core-state.js'
+import type { Guests } from './guests.js'
+import type { Listener } from './side-pool.js'
+import type { Pins } from './pins.js'
+import type { CoreView, PoolCoreOptions } from './pool-core-options.js'
+import type { Admission, Route } from './route.js'
+import { Routes, type Observer } from './routes.js'
+import type { WaitingLine } from './waiting-line.js'
+
+interface GateParts {
+  readonly pools: BothSides
+  readonly admission: Admission
+  readonly line: WaitingLine
+  readonly guests: Guests
+  readonly pins: Pins
+}
+
+export class GateState {
+  readonly views = new Set<CoreView>()
+  readonly #parts: GateParts
+  readonly #options: Pick<PoolCoreOptions, 'name' | 'events'>
+  readonly #routes: Routes
+  readonly #acquired: Listener
+  #now: CoreState = { kind: 'unknown' }
+  #generation = 0
+
+  /** `acquired` is told of each client of a side that is handed out while gated. */
+  constructor(parts: GateParts, acquired: Listener, options: Pick<PoolCoreOptions, 'name' | 'events'>) {
+    this.#parts = parts
+    this.#acquired = acquired
+    this.#options = options
+    this.#routes = new Routes(parts.pools, parts.admission)
+    // The first state is gated too: calls that came before any phase are let through as clients come back.
+    this.#listen(true)
+  }
+
+  get now(): CoreState {
+    return this.#now
+  }
+
+  /** One more with each change, so that what was begun before one can tell. */
+  get generation(): number {
+    return this.#generation
+  }
+
+  /** The side that new work goes to; OLD as long as no phase is known. */
+  get side(): Side {
+    return 'side' in this.#now ? this.#now.side : 'old'
+  }
+
+  get route(): Route {
+    return this.#routes.of(this.#now)
+  }
+
+  /** Puts somebody's own routes in front of the direct ones, or takes them away. */
+  observe(observer: Observer | undefined): void {
+    this.#routes.observe(observer)
+    this.#swapRoutes()
+  }
+
+  enter(state: CoreState): void {
+    const { guests, pins, line } = this.#parts
+    const gatedBefore = isGated(this.#now)
+    this.#generation++
+    this.#now = state
+    if (isGated(state) !== gatedBefore) this.#listen(!gatedBefore)
+    this.#swapRoutes()
+    guests.routeChanged()
+    if (!isGated(state)) pins.rest()
+    const { name, events } = this.#options
+    events.publish('route', { name, route: state.kind, side: this.side })
+    line.watch()
+  }
+
+  #swapRoutes(): void {
+    const { route } = this
+    for (const view of this.views) view.swapRoute(route)
+  }
+
+  // Only while gated: at rest nothing listens to every query.
+  #listen(on: boolean): void {
+    const { pools, line } = this.#parts
+    const { pumpSoon } = line
+    listenToBoth(pools, { release: pumpSoon, remove: pumpSoon, acquire: this.#acquired }, on)
+  }
+}
