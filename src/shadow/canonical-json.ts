@@ -1,13 +1,31 @@
 // JSON in one form: keys in one order, the last of a key that stands twice, no space, numbers by their exact value.
-import { canonicalJsonNumber } from './canonical-number.js'
+import { canonicalJsonNumber, canonicalNumeric } from './canonical-number.js'
+
+/** A number of so many digits that a double might not tell it from another, or one with an exponent. */
+const INEXACT = /(?:^|[:,[\s])-?\d(?:[\d.]{15}|[\d.]*[eE])/
 
 /** Text that cannot be read, or is nested too deeply for it, is its own form. */
 export function canonicalJson(raw: string): string {
   try {
-    return new Reader(raw).whole()
+    return INEXACT.test(raw) ? new Reader(raw).whole() : JSON.stringify(sorted(JSON.parse(raw)))
   } catch {
     return raw
   }
+}
+
+/** The server itself writes jsonb in one form, but for the zeros behind its fractions. */
+export function canonicalJsonb(raw: string): string {
+  if (!/\.\d*0(?!\d)/.test(raw)) return raw
+  return raw.replace(/"[^"\\]*(?:\\.[^"\\]*)*"|-?\d+\.\d+/g, (token) =>
+    token.startsWith('"') ? token : canonicalNumeric(token),
+  )
+}
+
+function sorted(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value
+  if (Array.isArray(value)) return value.map(sorted)
+  const entries = Object.entries(value).map(([key, member]) => [key, sorted(member)] as const)
+  return Object.fromEntries(entries.toSorted(([one], [other]) => (one < other ? -1 : 1)))
 }
 
 const SPACE = /[ \t\n\r]*/y
@@ -40,7 +58,7 @@ class Reader {
   }
 
   #object(): string {
-    const members = new Map<string, string>()
+    const members: Record<string, string> = {}
     this.#at++
     if (this.#peek() === '}') {
       this.#at++
@@ -48,13 +66,18 @@ class Reader {
     }
     for (;;) {
       if (this.#peek() !== '"') throw new SyntaxError('no key')
-      const key = this.#string()
+      const key: unknown = JSON.parse(this.#string())
       this.#take(':')
-      members.set(key, this.#value())
+      Object.defineProperty(members, String(key), {
+        value: this.#value(),
+        configurable: true,
+        enumerable: true,
+      })
       if (this.#take(',', '}') === '}') break
     }
-    const keys = [...members.keys()].toSorted()
-    return `{${keys.map((key) => `${key}:${members.get(key)}`).join(',')}}`
+    // An object of its own has the sequence in which JSON.stringify writes its keys, numbers first.
+    const inOrder = Object.entries(sorted(members) as Record<string, string>)
+    return `{${inOrder.map(([key, value]) => `${JSON.stringify(key)}:${value}`).join(',')}}`
   }
 
   #array(): string {

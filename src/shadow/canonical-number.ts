@@ -22,11 +22,12 @@ export function canonicalGeometry(raw: string): string {
   return raw.replace(/-?(?:\d+(?:\.\d+)?(?:e[+-]?\d+)?|Infinity)/g, canonicalFloat8)
 }
 
-const LONGEST_PLAIN = 21
+/** As many digits as a double always gives back. */
+const EXACT_DIGITS = 15
+const EXACT_POWER = 290n
 
-/** Of a number in JSON, which may be longer and larger than any double. */
+/** Of a number in JSON, which may be longer and larger than any double; as JSON.stringify writes it where it is not. */
 export function canonicalJsonNumber(token: string): string {
-  if (/^-?[1-9]\d*$/.test(token) && (token.length <= LONGEST_PLAIN || !token.endsWith('0'))) return token
   const parts = /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/.exec(token)
   if (!parts) throw new SyntaxError('no number of JSON')
   const [, sign = '', whole = '', fraction = '', exponent = '0'] = parts
@@ -34,10 +35,10 @@ export function canonicalJsonNumber(token: string): string {
   if (all === '') return '0'
   const digits = withoutTrailingZeros(all)
   const power = BigInt(exponent) - BigInt(fraction.length) + BigInt(all.length - digits.length)
-  if (power === 0n) return `${sign}${digits}`
-  const plain = sign.length + digits.length + Number(power)
-  if (power > 0n && plain <= LONGEST_PLAIN) return `${sign}${digits}${'0'.repeat(Number(power))}`
-  return `${sign}${digits}e${power}`
+  const exact = `${sign}${digits}e${power}`
+  return digits.length <= EXACT_DIGITS && power < EXACT_POWER && power > -EXACT_POWER
+    ? String(Number(exact))
+    : exact
 }
 
 function withoutTrailingZeros(digits: string): string {

@@ -1,6 +1,6 @@
 // Values in one form for all that Postgres calls equal and all that differ in their form alone.
 import type { AnswerField } from './answer.js'
-import { canonicalJson } from './canonical-json.js'
+import { canonicalJson, canonicalJsonb } from './canonical-json.js'
 import { canonicalArray, canonicalMultirange, canonicalRange } from './canonical-nested.js'
 import { canonicalFloat4, canonicalFloat8, canonicalGeometry, canonicalNumeric } from './canonical-number.js'
 import { canonicalInstant, canonicalInterval } from './canonical-time.js'
@@ -41,7 +41,7 @@ export const BUILT_IN = {
   timestamptz: { oid: 1184, array: 1185, canonical: canonicalInstant },
   interval: { oid: 1186, array: 1187, canonical: canonicalInterval },
   numeric: { oid: 1700, array: 1231, canonical: canonicalNumeric },
-  jsonb: { oid: 3802, array: 3807, canonical: canonicalJson },
+  jsonb: { oid: 3802, array: 3807, canonical: canonicalJsonb },
   numrange: { oid: 3906, array: 3907, canonical: canonicalRange(canonicalNumeric) },
   tstzrange: { oid: 3910, array: 3911, canonical: canonicalRange(canonicalInstant) },
   nummultirange: { oid: 4532, array: 6151, canonical: canonicalMultirange(canonicalNumeric) },
