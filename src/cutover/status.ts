@@ -67,7 +67,7 @@ export function readStatus(
   shadow: Shadow,
 ): Status {
   const { name, control, source } = options
-  const counters = countersOf(core)
+  const { counters } = core
   const file = mode?.stateFile
   return {
     name,
@@ -93,17 +93,4 @@ export function readStatus(
       whyNot,
     },
   }
-}
-
-interface Counters {
-  readonly held: number
-  readonly heldReads: number
-  readonly fences: number
-  readonly longestHeldMillis: number
-}
-
-function countersOf(core: object): Counters {
-  return 'counters' in core
-    ? (core.counters as Counters)
-    : { held: 0, heldReads: 0, fences: 0, longestHeldMillis: 0 }
 }
