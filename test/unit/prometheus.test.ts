@@ -34,7 +34,13 @@ it('prints the phase, the route and the mirror as they are now, and nothing of a
   const { cutover, say } = await unconnected()
   const registry = new Registry()
   const stop = prometheus(cutover, client, { registry, prefix: 'db_' })
-  say({ mirror: someMirror, heldMillis: 250, inFlight: { old: 3, new: 0 } })
+  say({
+    mirror: someMirror,
+    heldMillis: 250,
+    held: { calls: 5, reads: 6, longestMillis: 70 },
+    fenceHits: 8,
+    inFlight: { old: 3, new: 0 },
+  })
   const before = await registry.metrics()
   for (const line of [
     'db_phase{migration="orders",phase="old"} 1',
@@ -43,6 +49,10 @@ it('prints the phase, the route and the mirror as they are now, and nothing of a
     'db_epoch{migration="orders"} 0',
     'db_in_flight{migration="orders",side="old"} 3',
     'db_hold_age_seconds{migration="orders"} 0.25',
+    'db_held_calls_total{migration="orders"} 5',
+    'db_held_reads_total{migration="orders"} 6',
+    'db_held_longest_seconds{migration="orders"} 0.07',
+    'db_fence_hits_total{migration="orders"} 8',
     'db_mirror_broken{migration="orders",side="new"} 0',
     'db_mirror_lag_seconds{migration="orders",side="new"} 1.5',
     'db_mirror_age_seconds{migration="orders",side="new"} 0.25',
