@@ -19,6 +19,8 @@ interface Entry {
   readonly old: Buckets
   readonly new: Buckets
   plans: PlanPair | undefined
+  /** As it was last written down; a process that keeps its counts for others writes down all of them every few seconds. */
+  kept: KeptStatement | undefined
 }
 
 /** One comparison that came to an end. */
@@ -47,6 +49,7 @@ export class Book implements Counting {
     this.#totals.compared++
     this.#totals.outcomes[outcome]++
     const entry = this.#entry(finding)
+    entry.kept = undefined
     entry.compared++
     entry.outcomes[outcome]++
     if (millis.old !== undefined) addMillis(entry.old, millis.old)
@@ -65,6 +68,7 @@ export class Book implements Counting {
     const entry = this.#entries.get(fingerprint)
     if (entry === undefined || (entry.plans === undefined && plans === undefined)) return
     this.changes++
+    entry.kept = undefined
     entry.plans = plans
   }
 
@@ -77,7 +81,7 @@ export class Book implements Counting {
     return {
       since: this.#since.toISOString(),
       ...this.totals(),
-      statements: Array.from(this.#entries.values(), keptStatement),
+      statements: Array.from(this.#entries.values(), (entry) => (entry.kept ??= keptStatement(entry))),
       mismatches: [...this.#mismatches.values()],
     }
   }
@@ -104,6 +108,7 @@ export class Book implements Counting {
       this.#entries.delete(fingerprint)
       const other = this.#entries.get(OTHER) ?? emptyEntry(OTHER, undefined)
       this.#entries.set(OTHER, other)
+      other.kept = undefined
       other.compared += leaving.compared
       for (const outcome of Object.keys(leaving.outcomes) as Outcome[])
         other.outcomes[outcome] += leaving.outcomes[outcome]
@@ -148,6 +153,7 @@ const emptyEntry = (fingerprint: string, text: string | undefined): Entry => ({
   old: noBuckets(),
   new: noBuckets(),
   plans: undefined,
+  kept: undefined,
 })
 
 interface CountedTotals {

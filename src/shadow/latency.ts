@@ -21,18 +21,21 @@ export function addMillis(buckets: Buckets, millis: number): void {
 
 /** Adds the counts of `more` to `into`. */
 export function mergeBuckets(into: Buckets, more: Buckets): Buckets {
-  for (const [at, count] of more.entries()) if (count > 0) add(into, at, count)
+  for (let at = 0; at < BUCKETS; at++) {
+    const count = more[at] ?? 0
+    if (count > 0) add(into, at, count)
+  }
   return into
 }
 
 /** Milliseconds below which this share of the values lies, from 0 to 1; undefined while there is none. */
 export function percentile(buckets: Buckets, share: number): number | undefined {
   let total = 0
-  for (const count of buckets) total += count
+  for (let at = 0; at < BUCKETS; at++) total += buckets[at] ?? 0
   if (total === 0) return undefined
   let left = Math.max(1, Math.ceil(total * share))
-  for (const [at, count] of buckets.entries()) {
-    left -= count
+  for (let at = 0; at < BUCKETS; at++) {
+    left -= buckets[at] ?? 0
     if (left <= 0) return middleOf(at)
   }
   return middleOf(BUCKETS - 1)
@@ -40,17 +43,22 @@ export function percentile(buckets: Buckets, share: number): number | undefined 
 
 /** The counts that are not 0 as `bucket.count`, each in base 36. */
 export function bucketsToText(buckets: Buckets): string {
-  const parts: string[] = []
-  for (const [at, count] of buckets.entries())
-    if (count > 0) parts.push(`${at.toString(36)}.${count.toString(36)}`)
-  return parts.join(' ')
+  let text = ''
+  // Hundreds of statements are written in one turn, and an iterator of entries takes ten times as long.
+  for (let at = 0; at < BUCKETS; at++) {
+    const count = buckets[at] ?? 0
+    if (count > 0) text += `${text === '' ? '' : ' '}${at.toString(36)}.${count.toString(36)}`
+  }
+  return text
 }
 
 /** What is no such text, as of another version, is left out. */
 export function bucketsFromText(text: string): Buckets {
   const buckets = noBuckets()
   for (const part of text.split(' ')) {
-    const [at = Number.NaN, count = Number.NaN] = part.split('.').map((digits) => Number.parseInt(digits, 36))
+    const dot = part.indexOf('.')
+    const at = Number.parseInt(part.slice(0, dot), 36)
+    const count = Number.parseInt(part.slice(dot + 1), 36)
     if (at >= 0 && at < BUCKETS && count > 0) add(buckets, at, count)
   }
   return buckets

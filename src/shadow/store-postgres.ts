@@ -43,7 +43,14 @@ export class PostgresShadowStore implements ShadowStore {
     const wanted = statements.filter((one) => there.get(one.fingerprint) !== versionOf(one))
     // Until it is known to have been saved, the next save is a whole one.
     this.#there = undefined
-    const parameters = saveValues(name, this.#process, this.#generation, ++this.#revision, report, wanted)
+    const parameters = await saveValues(
+      name,
+      this.#process,
+      this.#generation,
+      ++this.#revision,
+      report,
+      wanted,
+    )
     const [saved] = await withTables(control[side], () =>
       run<{ known: number; generation: number; inserted: boolean | null }>(SAVE, parameters),
     )

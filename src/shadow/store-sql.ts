@@ -1,9 +1,12 @@
 // The statements behind the stored counts of compared reads; every value of theirs is plain ASCII.
+import { setImmediate } from 'node:timers/promises'
 import type { KeptReport, KeptStatement } from './store.js'
 
 const LONGEST_TEXT = 4_000
 const MOST_STATEMENTS = 500
 const MOST_MISMATCHES = 100
+// Writing down five hundred takes some milliseconds, in which calls of the application would wait.
+const AT_ONCE = 50
 
 /** The generation that a side knows of; 0 where counting was never begun anew. */
 export const GENERATION = `select coalesce((select generation from cutover.shadow where name = $1), 0)::int as generation`
@@ -87,15 +90,24 @@ const ascii = (value: unknown): string =>
 const storedStatement = (statement: KeptStatement): string =>
   ascii({ ...statement, text: statement.text?.slice(0, LONGEST_TEXT) })
 
+async function storedStatements(statements: readonly KeptStatement[]): Promise<string[]> {
+  const stored: string[] = []
+  for (const statement of statements) {
+    stored.push(storedStatement(statement))
+    if (stored.length % AT_ONCE === 0) await setImmediate()
+  }
+  return stored
+}
+
 /** The parameters of {@link SAVE}, with only those statements that are wanted. */
-export function saveValues(
+export async function saveValues(
   name: string,
   process: string,
   generation: number | undefined,
   revision: number,
   report: KeptReport,
   wanted: readonly KeptStatement[],
-): readonly unknown[] {
+): Promise<readonly unknown[]> {
   const { since, compared, outcomes, skipped, mismatches } = report
   return [
     name,
@@ -109,7 +121,7 @@ export function saveValues(
     ascii(mismatches.slice(0, MOST_MISMATCHES).map((mismatch) => ({ ...mismatch, values: undefined }))),
     wanted.map(({ fingerprint }) => fingerprint),
     wanted.map(({ outcomes: { real } }) => real),
-    wanted.map(storedStatement),
+    await storedStatements(wanted),
   ]
 }
 
