@@ -38,10 +38,11 @@ const FINGERPRINT = [
 /** One row, \fingerprint: equal as long as nothing was created, altered or dropped that {@link CATALOG} tells of. */
 export const CATALOG_FINGERPRINT = `select ${FINGERPRINT} as fingerprint`
 
-// Flags, as in catalog.ts: 1 not a read, 2 its answer moves, 4 it cuts.
+// Flags, as in catalog.ts: 1 not a read, 2 its answer moves, 4 it cuts, 8 it gives many rows for one.
 const BUILT_IN_FLAGS = `
   (case when (p.provolatile = 'v' and p.proname <> all(${list(HARMLESS)})) or p.proname = any(${list(DENIED)}) then 1 else 0 end
-   | case when p.provolatile = 'v' or p.proname = any(${list(MOVING)}) or p.proname ~ '${MOVING_PATTERN.source}' then 2 else 0 end)`
+   | case when p.provolatile = 'v' or p.proname = any(${list(MOVING)}) or p.proname ~ '${MOVING_PATTERN.source}' then 2 else 0 end
+   | case when p.proretset then 8 else 0 end)`
 
 const treeFlags = (tree: string): string => `
   (case when ${tree} ~ (select ':(funcid|aggfnoid|winfnoid) (' || coalesce(string_agg(oid::text, '|'), '0') || ')[^0-9]' from built_in where flags & 1 <> 0) then 1 else 0 end
@@ -66,7 +67,7 @@ with built_in as materialized (
    where p.oid < ${FIRST_USER_ID}),
 functions as (
   select p.oid, n.nspname as schema, p.proname as name,
-         (case when p.prokind = 'p' or (p.provolatile = 'v' and p.prokind <> 'a') then 3 else 0 end
+         (case when p.proretset then 8 else 0 end | case when p.prokind = 'p' or (p.provolatile = 'v' and p.prokind <> 'a') then 3 else 0 end
           | case when p.prosrc = '' or l.lanname <> 'internal' then 0
                  else coalesce((select bit_or(b.flags) from built_in b where b.prosrc = p.prosrc), 1) end
           | case when p.prokind = 'a' then (

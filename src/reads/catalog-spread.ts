@@ -1,7 +1,7 @@
 // Carries what is known of each object of a schema to all that stand on it, through any number of views and functions.
 import type { CatalogRows } from './catalog.js'
 
-/** The sum of WRITES, MOVES and CUTS. */
+/** The sum of WRITES, MOVES, CUTS and MULTIPLIES. */
 export type Flags = number
 
 const WRITES = 1

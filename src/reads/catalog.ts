@@ -9,6 +9,8 @@ export const WRITES = 1
 export const MOVES = 2
 /** The server's choice, where no order leaves it none. */
 export const CUTS = 4
+/** Many rows for one. */
+export const MULTIPLIES = 8
 
 type Named = readonly [schema: string, name: string]
 type Flagged = readonly [schema: string, name: string, flags: Flags]

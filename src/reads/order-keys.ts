@@ -1,8 +1,16 @@
 // Finds the plain columns that the rows of one relation are ordered by.
 import { inside, listOf, nodeOf, textOf, wordsOf, type TreeNode } from './parse-tree.js'
 
-// With any of these a row of the answer is no longer a row of the relation.
-const OTHER_ROWS = ['distinctClause', 'groupClause', 'havingClause', 'valuesLists', 'larg', 'rarg'] as const
+// With any of these a row of the answer may be another than one of the relation.
+const OTHER_ROWS = [
+  'withClause',
+  'distinctClause',
+  'groupClause',
+  'havingClause',
+  'valuesLists',
+  'larg',
+  'rarg',
+] as const
 
 /**
  * Undefined where the statement is over anything but one relation, or is ordered by anything but its columns. A name that

@@ -1,7 +1,7 @@
 // Says of texts whether they only read, by Postgres' own parser where the optional peer is installed.
 import type { Side } from '../phase/phases.js'
 import { analyse } from './analyse.js'
-import { Catalog, CUTS, MOVES, WRITES, type CatalogRows } from './catalog.js'
+import { Catalog, CUTS, MOVES, MULTIPLIES, WRITES, type CatalogRows } from './catalog.js'
 import { CATALOG, CATALOG_FINGERPRINT } from './catalog-query.js'
 import type { Flags } from './catalog-spread.js'
 import { byKeywords } from './keyword-rule.js'
@@ -49,8 +49,10 @@ export interface Parser {
   normalizeSync(text: string): string
 }
 
-/** Parsing takes some 50 ms for a megabyte, in which nothing else runs. */
+/** Parsing takes a microsecond a letter, in which nothing else runs; a statement that met a fence is worth the time. */
 const LONGEST_PARSED = 512 * 1024
+/** While held every text is asked for. */
+const LONGEST_READ = 32 * 1024
 
 /** Loads `libpg-query` if it is installed. Without it a text is told by its words, and none is run a second time on a guess. */
 export async function loadStatements(): Promise<Statements> {
@@ -72,9 +74,10 @@ export function statementsBy(parser: Parser | undefined): Statements {
   const catalogs: Record<Side, Catalog | undefined> = { old: undefined, new: undefined }
 
   const flagsOf = (text: string, side: Side): Flags => {
-    const one = known.of(text)
     const catalog = catalogs[side]
-    if (catalog === undefined || one.statement.verdict !== 'read') return WRITES
+    if (catalog === undefined || text.length > LONGEST_READ) return WRITES
+    const one = known.of(text)
+    if (one.statement.verdict !== 'read') return WRITES
     let judged = one.judged[side]
     if (judged?.catalog !== catalog) {
       judged = { catalog, flags: catalog.judge(one.statement) }
@@ -86,6 +89,7 @@ export function statementsBy(parser: Parser | undefined): Statements {
     const { orderKeys, relations } = known.of(text).statement
     const [relation] = relations
     if (orderKeys === undefined || relation === undefined || relations.length > 1) return false
+    if ((flagsOf(text, side) & MULTIPLIES) !== 0) return false
     return catalogs[side]?.isTotal(relation, orderKeys) ?? false
   }
 
@@ -106,9 +110,25 @@ export function statementsBy(parser: Parser | undefined): Statements {
       const { rows } = await query(CATALOG)
       catalogs[side] = new Catalog(JSON.parse(String(rows[0]?.['catalog'])) as CatalogRows)
     },
-    fingerprint: (text) => attempt(() => parser?.fingerprintSync(text)),
-    normalised: (text) => attempt(() => parser?.normalizeSync(text)),
+    fingerprint: (text) => onceParsed(parser, text, (by) => by.fingerprintSync(text)),
+    normalised: (text) => onceParsed(parser, text, (by) => by.normalizeSync(text)),
   }
+}
+
+/**
+ * Of a text that cannot be parsed the parser gives its error message as if it were the answer, and there the text itself
+ * may be in it.
+ */
+function onceParsed(
+  parser: Parser | undefined,
+  text: string,
+  work: (parser: Parser) => string,
+): string | undefined {
+  if (parser === undefined || text.length > LONGEST_PARSED) return undefined
+  return attempt(() => {
+    parser.parseSync(text)
+    return work(parser)
+  })
 }
 
 /** Undefined for what the parser cannot take. */

@@ -131,6 +131,7 @@ export const STEADY: readonly string[] = [
   'select stable_f(1), immutable_f(a), public.stable_f(a) from t',
   'select * from stable_set(3)',
   'select steady_sum(a) from t',
+  'select make_interval(days => 1)',
   'select other.safe_here(1), safe_here from (select 1 as safe_here) x',
   'select other.safe_there(1)',
   'select x.steady_of_row from t x',
@@ -227,6 +228,8 @@ export const CHOICES: readonly string[] = [
   'select id, lag(id) over (partition by a), first_value(id) over () from t',
   'select sum(a) over (order by a rows between 1 preceding and current row) from t',
   'select (select id from t limit 1)',
+  'select unnest(array[1, 2]) from t order by id limit 3',
+  'with z as (select a as id from t) select * from z order by id limit 3',
   'select * from cut_v',
   'select * from agg_v',
 ]

@@ -1,5 +1,5 @@
 // Holds every statement of the table against both servers: what is called a read, and whether the server agrees.
-import { Client } from 'pg'
+import { Client, type DatabaseError } from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { statementsBy, type Statements } from '../../../src/reads/statements.js'
 import { freshDatabases, type FreshDatabases, type Side } from '../../support/databases.js'
@@ -38,12 +38,12 @@ afterAll(async () => {
 async function refused(client: Client, text: string): Promise<string | undefined> {
   await client.query('begin read only; set local statement_timeout = 5000')
   const values = (text.match(/\$\d/g) ?? []).map(() => null)
-  const error: unknown = await client.query(text, values).then(
+  const error = await client.query(text, values).then(
     () => undefined,
-    (reason: unknown) => reason,
+    (reason: DatabaseError) => reason,
   )
   await client.query('rollback')
-  return error === undefined ? undefined : `${String((error as { code?: unknown }).code)} ${String(error)}`
+  return error && `${error.code} ${error.message}`
 }
 
 describe.each(['old', 'new'] as const)('on the %s side', (side) => {
