@@ -64,6 +64,11 @@ describe('help', () => {
     },
   )
 
+  it('of shadow says what else its exit code means', async () => {
+    const { out } = await run(['shadow', '--help'])
+    expect(out).toContain('It ends with 1 as well where compared reads have differed for real')
+  })
+
   it('says its version', async () => {
     const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }
     expect(await run(['--version'])).toEqual({ exit: 0, out: `${version}\n`, err: '' })
