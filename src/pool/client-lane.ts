@@ -1,29 +1,19 @@
 // The way of one client's statements while they may not simply go out: they wait, go to the other side first, or pass.
-import type { EventEmitter } from 'node:events'
 import { CutoverError } from '../errors.js'
 import type { Side } from '../phase/phases.js'
 import { backendToCancel, queryAside, sideOfBackend } from './cancel.js'
 import type { GivenConfig } from './client-config.js'
-import { ClientSession, type ClientHome } from './client-session.js'
+import { ClientRead } from './client-read.js'
+import { ClientSession, type ClientHome, type Done } from './client-session.js'
 import { isDraining } from './core-state.js'
 import type { Guest } from './guests.js'
 import { failStatement, holdStatement, type HeldStatement } from './held-statement.js'
+import type { LaneFace, Queryable } from './lane-face.js'
+import { NextReady } from './next-ready.js'
 import { isBusy, isInTransaction } from './pg-internals.js'
 import { PlaceInLine } from './place-in-line.js'
 import type { PoolCore } from './pool-core.js'
 import type { SessionClient } from './session-client.js'
-
-export interface Queryable {
-  query(config: unknown, values?: unknown, callback?: unknown): unknown
-}
-
-/** What the library has. */
-export interface LaneFace extends EventEmitter {
-  /** Where its statements go: the connection itself at rest, else the lane. */
-  now: Queryable
-}
-
-type Done = (error?: Error | null) => void
 
 export class ClientLane implements Guest, Queryable {
   readonly session: ClientSession
@@ -33,14 +23,16 @@ export class ClientLane implements Guest, Queryable {
   #stage: 'new' | 'connecting' | 'open' | 'over' = 'new'
   readonly #waiting: HeldStatement[] = []
   readonly #place: PlaceInLine
+  readonly #read: ClientRead
   /** The line has let what waits through, for as long as the hold is the same. */
   #admitted = false
   #moved: Promise<void> = Promise.resolve()
-  #watched: SessionClient | undefined
+  readonly #ready = new NextReady(() => this.#goOn())
 
   constructor(home: ClientHome, given: GivenConfig, face: LaneFace, types: unknown) {
     this.#core = home.core
     this.#place = new PlaceInLine(home.core)
+    this.#read = new ClientRead(home.core)
     this.#face = face
     this.#promise = given.Promise ?? Promise
     this.session = new ClientSession(home, given, face, types, () =>
@@ -58,7 +50,12 @@ export class ClientLane implements Guest, Queryable {
 
   get atWork(): boolean {
     if (this.#stage === 'connecting') return this.client._queryQueue.length > 0
-    return this.#stage === 'open' && (isBusy(this.client) || isInTransaction(this.client))
+    // Nothing waits for a read beside the hold.
+    return this.#stage === 'open' && !this.#read.underWay && this.#isBusy
+  }
+
+  get #isBusy(): boolean {
+    return isBusy(this.client) || isInTransaction(this.client)
   }
 
   /** Even while held: an idle connection does no harm to the side being left, and moves like any other. */
@@ -71,9 +68,9 @@ export class ClientLane implements Guest, Queryable {
     const { kind } = this.#core.state
     if (kind !== 'unknown' && kind !== 'refusing' && kind !== 'ended') return this.#connect(done)
     this.#place.take(this.client, (error) => {
-      if (error) this.#over(error)
-      if (error) done(error)
-      else this.#connect(done)
+      if (!error) return this.#connect(done)
+      this.#over(error)
+      done(error)
     })
   }
 
@@ -131,9 +128,7 @@ export class ClientLane implements Guest, Queryable {
       else if (this.#stage === 'connecting') this.#stage = 'open'
       if (isDraining(this.#core.state) && this.atWork) this.#core.turns.mark(this.client)
       done(error)
-      this.#setFace()
-      this.#advance()
-      this.#goHome()
+      this.#goOn()
     })
     this.#setFace()
   }
@@ -153,13 +148,20 @@ export class ClientLane implements Guest, Queryable {
   #setFace(): void {
     const { state } = this.#core
     const isHome = state.kind === 'direct' && state.side === this.side && this.#stage !== 'new'
-    const rests = isHome && this.#waiting.length === 0 && !this.session.moving
+    const rests = isHome && this.#waiting.length === 0 && !this.session.moving && !this.#read.underWay
     this.#face.now = rests || this.#stage === 'over' ? this.client : this
+  }
+
+  #goOn(): void {
+    this.#setFace()
+    this.#advance()
+    this.#goHome()
   }
 
   /** Whether a statement goes out at once: at rest, and where it belongs to a transaction that is under way. */
   #passes(): boolean {
     if (this.#stage === 'new' || this.session.moving || this.#waiting.length > 0) return false
+    if (this.#read.underWay) return false
     return isInTransaction(this.client) || (this.#isServed && this.side === this.#core.side)
   }
 
@@ -176,10 +178,10 @@ export class ClientLane implements Guest, Queryable {
 
   /** Sends what waits, or does what has to come first: wait in the line, or go to the other side. */
   #advance(): void {
-    if (this.#stage !== 'open' || this.session.moving || this.#waiting.length === 0) return
+    if (this.#stage !== 'open' || this.session.moving || this.#read.underWay || !this.#waiting[0]) return
     // Its transaction has begun with the statement before.
     if (isInTransaction(this.client)) this.#send()
-    else if (!this.#mayStart) this.#waitInLine()
+    else if (!this.#mayStart) this.#readOrWait()
     else if (this.side === this.#core.side) this.#send()
     else this.#goHome()
   }
@@ -205,9 +207,12 @@ export class ClientLane implements Guest, Queryable {
     this.#setFace()
   }
 
-  #waitInLine(): void {
+  #readOrWait(): void {
+    const [first] = this.#waiting
+    const reads = this.#read.begin(this.client, this.side, first, (again) => this.#hasRead(again))
+    if (reads) return void this.#waiting.shift()
     // BEGIN may be under way, and what follows it belongs to it.
-    this.#watchReady()
+    this.#ready.watch(this.client)
     if (this.#place.isTaken) return
     this.#place.take(this.client, (error) => {
       if (error) return this.#fail(error)
@@ -216,23 +221,18 @@ export class ClientLane implements Guest, Queryable {
     })
   }
 
-  #watchReady(): void {
-    const { client } = this
-    if (this.#watched === client) return
-    this.#watched = client
-    client.connection.once('readyForQuery', () => {
-      if (this.#watched !== client) return
-      this.#watched = undefined
-      this.#advance()
-      this.#goHome()
-    })
+  #hasRead(again: HeldStatement | undefined): void {
+    if (again) this.#waiting.unshift(again)
+    if (this.#waiting.length === 0) this.#place.leave()
+    if (this.#stage === 'over') this.#fail(new Error('Connection terminated'))
+    this.#goOn()
   }
 
   /** To the side in use, between two transactions; at once, or with the answer that ends the present one. */
   #goHome(): void {
     if (this.#stage !== 'open' || this.session.moving || this.side === this.#core.side) return
     if (!this.#mayStart) return
-    if (this.atWork) return this.#watchReady()
+    if (this.#isBusy || this.#read.underWay) return this.#ready.watch(this.client)
     this.#moved = this.session.move(() => this.#stage !== 'open').then((error) => this.#arrived(error))
     this.#setFace()
   }
@@ -243,8 +243,6 @@ export class ClientLane implements Guest, Queryable {
       this.#fail(error)
       this.session.giveUp(error)
     }
-    this.#setFace()
-    this.#advance()
-    this.#goHome()
+    this.#goOn()
   }
 }

@@ -13,7 +13,7 @@ export interface ClientHome {
   readonly observed: Pick<PoolCoreOptions, 'name' | 'events'>
 }
 
-type Done = (error?: Error | null) => void
+export type Done = (error?: Error | null) => void
 
 // Of what the library may listen to, these come often or matter to few, so they are handed on only if asked for.
 const ON_DEMAND: readonly string[] = ['notice', 'notification', 'drain']

@@ -3,8 +3,9 @@ import type { EventEmitter } from 'node:events'
 import pg from 'pg'
 import { givenConfig, type GivenConfig } from './client-config.js'
 import { backendToCancel, requestCancel, sideOfBackend } from './cancel.js'
-import { ClientLane, type LaneFace, type Queryable } from './client-lane.js'
+import { ClientLane } from './client-lane.js'
 import type { ClientHome } from './client-session.js'
+import type { LaneFace, Queryable } from './lane-face.js'
 import type { PoolCore } from './pool-core.js'
 
 // pg's types make fields of what must be accessors here, so the class is written against its events alone.

@@ -13,6 +13,8 @@ export interface HeldStatement {
   readonly statement: Statement
   /** What the caller is given: a promise, the Submittable itself, or nothing beside a callback. */
   readonly result: unknown
+  /** Its text, if that is all there is to it but for values: such a one may turn out to be a read. */
+  readonly read?: string | undefined
 }
 
 type Answer = (error: Error | null, result?: unknown) => void
@@ -33,12 +35,13 @@ export function holdStatement(
     config as string,
     values as unknown[],
     callback as () => void,
-  ) as unknown as Statement
+  ) as unknown as Statement & { readonly text?: unknown; readonly rows?: unknown }
+  const read = typeof statement.text === 'string' && statement.rows === undefined ? statement.text : undefined
   const { query_timeout } = config as { query_timeout?: number }
   if (query_timeout !== undefined) statement.query_timeout = query_timeout
   if (statement.callback) {
     if (typeof statement.callback !== 'function') throw new TypeError('callback is not a function')
-    return { statement, result: undefined }
+    return { statement, result: undefined, read }
   }
   const result = new promise((resolve, reject) => {
     const answer: Answer = (error, answered) => (error ? reject(error) : resolve(answered))
@@ -48,7 +51,7 @@ export function holdStatement(
     Error.captureStackTrace(error)
     throw error
   })
-  return { statement, result }
+  return { statement, result, read }
 }
 
 export function failStatement({ statement }: HeldStatement, error: Error, connection: unknown): void {

@@ -12,6 +12,7 @@ const FORGET_AFTER_MILLIS = 600_000
 
 export class OwnBackends {
   readonly #known = new Map<number, Backend>()
+  readonly #apart = new Set<number>()
 
   /** Clients of pg-native do not tell their process id. */
   began(processId: number | null | undefined): void {
@@ -23,7 +24,14 @@ export class OwnBackends {
   }
 
   all(): number[] {
-    return [...this.#known.keys()]
+    return [...this.#known.keys()].filter((processId) => !this.#apart.has(processId))
+  }
+
+  /** Leaves one out while it only reads, so that nobody waits for it or sends it away. */
+  setApart(processId: number | null | undefined, apart: boolean): void {
+    if (typeof processId !== 'number') return
+    if (apart) this.#apart.add(processId)
+    else this.#apart.delete(processId)
   }
 
   /** Those that may still run a statement, or even have it to read yet, although its caller has given up. */
@@ -33,6 +41,7 @@ export class OwnBackends {
 
   #note(processId: number | null | undefined, backend: Backend): void {
     if (typeof processId !== 'number') return
+    this.#apart.delete(processId)
     const now = performance.now()
     for (const [known, { endedAt = now }] of this.#known)
       if (now - endedAt > FORGET_AFTER_MILLIS) this.#known.delete(known)
