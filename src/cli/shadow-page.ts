@@ -95,7 +95,8 @@ function planText(change: StatementReport['planChange']): string {
 }
 
 function mismatchTable(mismatches: readonly Mismatch[]): string {
-  const keys = (some: readonly string[]): string => some.map((key) => `<code>${escape(key)}</code>`).join('<br>')
+  const keys = (some: readonly string[]): string =>
+    some.map((key) => `<code>${escape(key)}</code>`).join('<br>')
   const rows = mismatches.map(
     ({ outcome, fingerprint, at, detail, keys: { old, new: opened } }) =>
       `<tr><td class="what"><span class="${outcome === 'real' ? 'real' : 'plan'}">${outcome}</span> <code>${escape(fingerprint)}</code><br>${escape(detail)}</td><td>${escape(at)}</td><td>${keys(old)}</td><td>${keys(opened)}</td></tr>`,
