@@ -40,6 +40,15 @@ const BENCHMARKS = {
     answers: 'what does it cost to know the phase, against asking the SDK of a flag service each time?',
     run: async ({ quick }) => (await import('./lookup.js')).lookup(quick),
   },
+  reads: {
+    answers: 'what does it cost to know whether a text only reads, and to learn a schema?',
+    run: async ({ quick }) => (await import('./reads.js')).reads(quick),
+  },
+  shadow: {
+    answers:
+      'what does comparing one read in a hundred cost its callers, and the process? (--stub: a call that is not chosen)',
+    run: async ({ stub, quick }) => (await import('./shadow.js')).shadow(stub, quick),
+  },
 } as const satisfies Record<string, { answers: string; run: Benchmark }>
 
 const usage = `usage: npm run bench -- <name> [--stub] [--quick] [--json]

@@ -74,6 +74,8 @@ export class Shadowing implements Shadow {
   rest(phase: Phase): void {
     this.#phase = phase
     if (this.#closed || this.#options.options.shadow === undefined) return
+    // In the same turn: from a phase that compares nothing on, no call pays for it.
+    if (this.#loaded) return this.#loaded.rest(phase)
     if (!PHASES[phase].compared && this.#loading === undefined) return
     this.#load().then(
       (loaded) => loaded.rest(this.#closed ? undefined : this.#phase),

@@ -92,7 +92,7 @@ export class Comparer {
       if (this.#closed) this.#skip('interrupted')
       else this.#options.failed(error)
     }
-    const followed = work.catch(fail).then(() => {
+    const followed = work.catch(fail).finally(() => {
       this.#underWay.delete(followed)
       ended()
     })

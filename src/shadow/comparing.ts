@@ -38,7 +38,7 @@ export interface ComparingOptions {
 // DDL of the application is not told to anybody.
 const LEARN_MILLIS = 60_000
 const LEARN_AGAIN_MILLIS = 5_000
-const PAUSE_MILLIS = 100
+const PAUSE_MILLIS = 50
 const LONGEST_PAUSE_MILLIS = 1_000
 /** One event a statement and one warning in this time. */
 const EVENT_MILLIS = 1_000
@@ -101,7 +101,9 @@ export class Comparing {
     if (this.#known || aborted) begun()
     if (aborted) return
     const again = learnt ? LEARN_MILLIS : LEARN_AGAIN_MILLIS
-    this.#timer = setTimeout(() => (this.#turn = this.#learn(begun)), again).unref()
+    this.#timer = setTimeout(() => {
+      this.#turn = this.#learn(begun)
+    }, again).unref()
   }
 
   #observe(statements: Statements): void {

@@ -15,6 +15,8 @@ export interface ShadowPoolOptions {
 }
 
 const CATALOG_MILLIS = 30_000
+/** Nothing is compared before, whatever a comparison may take. */
+const LEARN_CONNECT_MILLIS = 10_000
 
 export class ShadowPools {
   readonly #options: ShadowPoolOptions
@@ -43,7 +45,7 @@ export class ShadowPools {
 
   /** Reads the catalogs of a side, which may take longer than a statement that is compared. */
   async learn(side: Side, statements: Pick<Statements, 'learn'>): Promise<void> {
-    const client = await this.#connect(side)
+    const client = await this.#connect(side, LEARN_CONNECT_MILLIS)
     let reusable = false
     try {
       await client.query(`set statement_timeout = ${CATALOG_MILLIS}`)
@@ -76,13 +78,13 @@ export class ShadowPools {
   }
 
   /** A host that does not answer would keep it waiting for minutes. */
-  #connect(side: Side): Promise<InnerClient> {
+  #connect(side: Side, millis = this.#options.timeoutMillis): Promise<InnerClient> {
     return new Promise((resolve, reject) => {
       let late = false
       const timer = setTimeout(() => {
         late = true
         reject(new Error('no connection in time'))
-      }, this.#options.timeoutMillis)
+      }, millis)
       this.#pools[side].connect((error, client, release) => {
         clearTimeout(timer)
         if (client === undefined) reject(error ?? new Error('no connection'))

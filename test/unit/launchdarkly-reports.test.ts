@@ -152,7 +152,7 @@ describe('measuring with SDK 9', () => {
     const { source } = await listen(client, FLAG, { samplesPerSecond: 5 })
     expect([source.sampler?.active, source.sampler?.perSecond]).toEqual([true, 5])
     const events = await sent(
-      { operation: 'read', side: 'old', millis: 1.5, failed: false, consistent: false },
+      { operation: 'read', side: 'old', millis: 1.5, otherMillis: 2.5, failed: false, consistent: false },
       { operation: 'write', side: 'new', millis: 20, failed: true },
       { operation: 'read', side: 'old', millis: 2, failed: false, consistent: true },
     )
@@ -162,7 +162,7 @@ describe('measuring with SDK 9', () => {
         [
           { key: 'invoked', values: { old: true, new: true } },
           { key: 'consistent', value: false, samplingRatio: 1 },
-          { key: 'latency_ms', values: { old: 1.5 } },
+          { key: 'latency_ms', values: { old: 1.5, new: 2.5 } },
         ],
       ],
       [

@@ -13,7 +13,7 @@ const answer = (text: string): Answer => ({
   digests: undefined,
 })
 const textOf = ({ rows = [] }: Answer): string => rows.flat().join('')
-const sorted = (text: string): string => [...text].toSorted().join('')
+const sorted = (text: string): string => text.split('').toSorted().join('')
 
 function compare(one: Answer, other: Answer): Promise<Kind> {
   const [a, b] = [textOf(one), textOf(other)]
