@@ -1,5 +1,6 @@
 // Asks one side a statement and takes its answer as the server's own text, without any type parser and in bounded memory.
 import { performance } from 'node:perf_hooks'
+import type { Readable } from 'node:stream'
 import pg from 'pg'
 import { AnswerRows } from './answer-rows.js'
 import type { Asked } from './answer.js'
@@ -36,6 +37,8 @@ const KEEP_BYTES = 256 * 1024
 const MOST_BYTES = 256 * 1024 * 1024
 /** The session's `statement_timeout` ends the statement; where the server does not answer, the connection is given up. */
 const GRACE_MILLIS = 250
+/** As much as Node reads at once. */
+const CHUNK_BYTES = 65_536
 
 /**
  * Never rejects. A statement that went beyond its limits is stopped at the server by ending the connection, or, where the
@@ -56,7 +59,7 @@ export function ask(
 /** What of pg's client is used beside its `query`. */
 interface AskedClient extends pg.ClientBase {
   end?: () => Promise<void>
-  readonly connection?: { readonly stream: NodeJS.ReadableStream & { destroy(): void } }
+  readonly connection?: { readonly stream: Readable }
 }
 
 interface RowDescription {
@@ -157,7 +160,16 @@ class Question extends pg.Query {
   #see(chunk: Buffer): void {
     this.#received += chunk.length
     // What comes between the rows is small; the exact count is made where a row is complete.
-    if (this.#received > this.#maxBytes + 65_536 && !this.#settled) this.#giveUp('tooLarge')
+    if (this.#received > this.#maxBytes + CHUNK_BYTES && !this.#settled) this.#giveUp('tooLarge')
+    else if (this.#received > CHUNK_BYTES) this.#takeTurns()
+  }
+
+  /** Node would go on reading for megabytes while the server is faster, and everybody else waits. */
+  #takeTurns(): void {
+    const stream = this.#client.connection?.stream
+    if (stream === undefined) return
+    stream.pause()
+    setImmediate(() => stream.resume())
   }
 
   async #answer(): Promise<void> {

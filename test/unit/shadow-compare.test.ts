@@ -60,6 +60,7 @@ describe.each(['both', 'old', 'none'] as const)('with the rows of %s kept', (kep
 
   it.each([
     ['values that run into each other', ['a', 'bc'], ['ab', 'c']],
+    ['a value that looks like the beginning of another', ['a+b', 'c'], ['a', 'b+c']],
     ['a NULL that changes its place', [null, ''], ['', null]],
     ['a value that looks like the end of another', ['a\x01', 'b'], ['a', '\x01b']],
     ['a value that looks like NULL', ['-', 'x'], [null, 'x']],
