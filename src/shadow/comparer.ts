@@ -31,8 +31,8 @@ export interface ComparerOptions {
   readonly values: boolean
   /** Never rejects. */
   readonly ask: (side: Side, text: string, values: readonly unknown[]) => Promise<Reply>
-  /** False while the writer may be about to change: nothing is begun then. */
-  readonly mayBegin: () => boolean
+  /** False while the writer may be about to change: nothing is asked then. */
+  readonly mayAsk: () => boolean
   readonly passed: (round: number) => Promise<boolean>
   readonly pause: (round: number) => Promise<void>
   readonly differs: (mismatch: Omit<MismatchEvent, 'name'>) => void
@@ -56,7 +56,7 @@ export class Comparer {
   constructor(options: ComparerOptions) {
     this.#options = options
     this.#other = otherSide(options.writer)
-    this.#plans = new Plans(options.ask, options.book)
+    this.#plans = new Plans((side, text, values) => this.#ask(side, text, values), options.book)
   }
 
   get hasRoom(): boolean {
@@ -100,12 +100,11 @@ export class Comparer {
   }
 
   async #compare({ read, values }: AnsweredRead): Promise<void> {
-    const { writer, statements, mayBegin } = this.#options
-    if (!mayBegin()) return this.#skip('interrupted')
+    const { writer, statements } = this.#options
     // The catalogs may have been read again since the call was chosen.
     if (!statements.isSteady(read.text, writer)) return this.#skip('volatile')
     const ask = {
-      writer: () => this.#options.ask(writer, read.text, values),
+      writer: () => this.#ask(writer, read.text, values),
       other: () => this.#askOther(read, values),
     }
     const [first, second] = await Promise.all([ask.writer(), ask.other()])
@@ -130,14 +129,20 @@ export class Comparer {
     this.#follow(this.#settle(read, settling, [first, second]), () => this.#settling--)
   }
 
+  /** Nothing is asked while the writer may be about to change, be it in the middle of a comparison. */
+  #ask(side: Side, text: string, values: readonly unknown[]): Promise<Reply> {
+    const { ask, mayAsk } = this.#options
+    return mayAsk() ? ask(side, text, values) : Promise.resolve(skipped('interrupted'))
+  }
+
   /**
    * What is no steady read by the other side's catalogs is not run there. It is planned, which tells a statement that will fail
    * there, since a table or a function is missing, from one that does more than read there.
    */
   async #askOther(read: KnownRead, values: readonly unknown[]): Promise<Reply> {
-    const { ask, statements } = this.#options
-    if (statements.isSteady(read.text, this.#other)) return ask(this.#other, read.text, values)
-    const planned = await ask(this.#other, `explain ${read.text}`, values)
+    if (this.#options.statements.isSteady(read.text, this.#other))
+      return this.#ask(this.#other, read.text, values)
+    const planned = await this.#ask(this.#other, `explain ${read.text}`, values)
     return planned.kind === 'answer' ? skipped('volatile') : planned
   }
 

@@ -55,17 +55,11 @@ export class Comparing {
   #comparer: Comparer | undefined
   #timer: NodeJS.Timeout | undefined
   #turn: Promise<void>
-  /** Resolves when calls are being chosen, or it was closed before. */
-  readonly begun: Promise<void>
 
   constructor(options: ComparingOptions) {
     this.#options = options
     this.#pools = new ShadowPools(options.core.pools, options.settings)
-    let begun = (): void => {}
-    this.begun = new Promise((resolve) => {
-      begun = resolve
-    })
-    this.#turn = this.#learn(begun)
+    this.#turn = this.#learn()
   }
 
   /** Nothing is left running, but for a statement that its server has yet to give up. Never rejects. */
@@ -80,7 +74,7 @@ export class Comparing {
     await this.#turn
   }
 
-  async #learn(begun: () => void): Promise<void> {
+  async #learn(): Promise<void> {
     const { texts, writer } = this.#options
     let learnt = false
     try {
@@ -97,12 +91,10 @@ export class Comparing {
     } catch (error) {
       this.#warn(error)
     }
-    const { aborted } = this.#closing.signal
-    if (this.#known || aborted) begun()
-    if (aborted) return
+    if (this.#closing.signal.aborted) return
     const again = learnt ? LEARN_MILLIS : LEARN_AGAIN_MILLIS
     this.#timer = setTimeout(() => {
-      this.#turn = this.#learn(begun)
+      this.#turn = this.#learn()
     }, again).unref()
   }
 
@@ -137,7 +129,7 @@ export class Comparing {
       statements,
       writer,
       ask: (side, text, values) => this.#pools.ask(side, text, values),
-      mayBegin: () => core.state.kind === 'direct' && core.side === writer,
+      mayAsk: () => core.state.kind === 'direct' && core.side === writer,
       passed: (round) =>
         passed(round, signal).catch((error: unknown) => {
           signal.throwIfAborted()

@@ -36,6 +36,8 @@ export interface KnownReadsOptions {
 /** Hashing a longer one at each call would cost more than the share of the caller's time that comparing may take. */
 const LONGEST_TEXT = 10_000
 const REMEMBERED_TEXTS = 5_000
+/** Of all texts together. */
+const REMEMBERED_CHARACTERS = 4_000_000
 const MOST_WAITING = 100
 
 // Looking into a text takes up to 0.1 ms. An application has some hundred of them; one that makes new ones all the time
@@ -55,6 +57,7 @@ export class KnownReads {
   readonly #quotas = new Map<string, Quota>()
   readonly #waiting = new Set<string>()
   readonly #minutes: NodeJS.Timeout
+  #characters = 0
   #steps: number
   #budget = AT_ONCE
   #budgetAt = performance.now()
@@ -82,7 +85,7 @@ export class KnownReads {
   /** The catalogs may have changed: what could not be compared is looked into once more when it is seen again. */
   learnt(): void {
     for (const [text, known] of this.#texts)
-      if (known === NOT_NOW || (typeof known === 'object' && !known.steady)) this.#texts.delete(text)
+      if (known === NOT_NOW || (typeof known === 'object' && !known.steady)) this.#forget(text)
   }
 
   close(): void {
@@ -156,8 +159,17 @@ export class KnownReads {
   }
 
   #remember(text: string): void {
-    if (this.#texts.size >= REMEMBERED_TEXTS) forgetOldest(this.#texts)
+    this.#characters += text.length
     this.#texts.set(text, this.#read(text))
+    while (this.#texts.size > REMEMBERED_TEXTS || this.#characters > REMEMBERED_CHARACTERS) {
+      const [oldest = ''] = this.#texts.keys()
+      this.#forget(oldest)
+    }
+  }
+
+  #forget(text: string): void {
+    this.#characters -= text.length
+    this.#texts.delete(text)
   }
 
   #read(text: string): KnownRead | typeof NEVER | typeof NOT_NOW {

@@ -22,6 +22,8 @@ export class ShadowPools {
   readonly #options: ShadowPoolOptions
   readonly #pools: Readonly<Record<Side, InnerPool>>
   readonly #out = new Set<InnerClient>()
+  /** pg-pool forgets whoever waits when it is ended. */
+  readonly #waiting = new Set<(why: Error) => void>()
   #closed = false
 
   constructor(sides: BothSides, options: ShadowPoolOptions) {
@@ -60,6 +62,7 @@ export class ShadowPools {
   /** What is under way is cut off; its server gives it up at its own bound. */
   async close(): Promise<void> {
     this.#closed = true
+    for (const refuse of this.#waiting) refuse(new Error('closed'))
     for (const client of this.#out) client.connection?.stream.destroy()
     await Promise.all(Object.values(this.#pools).map((pool) => closeReadOnlyPool(pool)))
   }
@@ -79,22 +82,26 @@ export class ShadowPools {
 
   /** A host that does not answer would keep it waiting for minutes. */
   #connect(side: Side, millis = this.#options.timeoutMillis): Promise<InnerClient> {
+    if (this.#closed) return Promise.reject(new Error('closed'))
     return new Promise((resolve, reject) => {
       let late = false
-      const timer = setTimeout(() => {
-        late = true
-        reject(new Error('no connection in time'))
-      }, millis)
-      this.#pools[side].connect((error, client, release) => {
+      const settle = (): void => {
         clearTimeout(timer)
-        if (client === undefined) reject(error ?? new Error('no connection'))
-        else if (late || this.#closed) {
-          release(this.#closed)
-          reject(new Error('closed'))
-        } else {
-          this.#out.add(client)
-          resolve(client)
-        }
+        this.#waiting.delete(refuse)
+      }
+      const refuse = (why: Error): void => {
+        late = true
+        settle()
+        reject(why)
+      }
+      const timer = setTimeout(() => refuse(new Error('no connection in time')), millis)
+      this.#waiting.add(refuse)
+      this.#pools[side].connect((error, client, release) => {
+        if (late) return client && release(this.#closed)
+        settle()
+        if (client === undefined) return reject(error ?? new Error('no connection'))
+        this.#out.add(client)
+        resolve(client)
       })
     })
   }

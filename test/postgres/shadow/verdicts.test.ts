@@ -1,5 +1,6 @@
 // What becomes of an answer that differs, and of one that does not, without a mirror that could be behind.
 import { describe, expect, it } from 'vitest'
+import { memorySource, type SampledCall, type Sampler } from '../../../src/index.js'
 import type { Mismatch, Outcome } from '../../../src/shadow/report.js'
 import { comparedSides, mismatch, until } from './fixture.js'
 
@@ -138,6 +139,31 @@ describe('what is not compared', () => {
       () => cutover.pool.query('select id from item where n = $1', [1]),
     )
     expect(cutover.shadow.report().statements.map(({ compared }) => compared)).toEqual([1, 1])
+  })
+})
+
+it('a source that measures the migration is told of both sides', async () => {
+  const taken: SampledCall[] = []
+  const sampler: Sampler = { perSecond: 1_000, active: true, take: (call) => void taken.push(call) }
+  const source = Object.assign(memorySource('shadow'), { sampler })
+  const cutover = await s.begin('shadow', { shadow: EVERY, source })
+  const told = (consistent: boolean): boolean => taken.some((call) => call.consistent === consistent)
+  for (const [id, consistent] of [
+    [3, true],
+    [7, false],
+  ] as const)
+    await until(
+      cutover,
+      () => told(consistent),
+      () => cutover.pool.query('select * from item where id = $1', [id]),
+    )
+  expect(taken.find((call) => call.consistent === true)).toEqual({
+    operation: 'read',
+    side: 'old',
+    millis: expect.any(Number),
+    otherMillis: expect.any(Number),
+    failed: false,
+    consistent: true,
   })
 })
 
