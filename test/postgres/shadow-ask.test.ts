@@ -1,5 +1,6 @@
 // A side is asked in bounded memory and time, and what is given up ends at the server too.
-import { Client, Pool } from 'pg'
+import type { Socket } from 'node:net'
+import { Client, Pool, type ClientBase } from 'pg'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { ask, PINNED_OUTPUT, type AskLimits } from '../../src/shadow/ask.js'
 import { compareAnswers } from '../../src/shadow/compare.js'
@@ -56,7 +57,8 @@ async function asking(
     const asked = await ask(client, text, values, { ...LIMITS, ...limits })
     if (asked.reusable) expect((await client.query('select 1 one')).rows).toEqual([{ one: 1 }])
     client.release(!asked.reusable)
-    return { asked, pid: rows[0]?.pid ?? 0, left: pool.totalCount }
+    const received = innerClient(client).stream.bytesRead
+    return { asked, pid: rows[0]?.pid ?? 0, left: pool.totalCount, received }
   }, config)
 }
 
@@ -134,9 +136,10 @@ it.each([
   ['many rows', `select repeat('x', 1000), generate_series(1, 100000000)`],
   ['one row', `select repeat('x', 20000000)`],
 ])('gives up an answer of %s that is too large, and the server ends it', async (_, text) => {
-  const { asked, pid, left } = await asking(text, { maxBytes: MEGABYTE })
+  const { asked, pid, left, received } = await asking(text, { maxBytes: MEGABYTE })
   expect(asked).toEqual({ kind: 'tooLarge', reusable: false })
   expect(left).toBe(0)
+  expect(received).toBeLessThan(2 * MEGABYTE)
   await endAtServer(pid)
 })
 
@@ -194,7 +197,7 @@ it('leaves no listener and no timer behind', async () => {
   }
 })
 
-const innerClient = (client: Client): { readonly stream: NodeJS.EventEmitter } =>
-  (client as unknown as { connection: { stream: NodeJS.EventEmitter } }).connection
+const innerClient = (client: ClientBase): { readonly stream: Socket } =>
+  (client as unknown as { connection: { stream: Socket } }).connection
 
 const timers = (): number => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length
