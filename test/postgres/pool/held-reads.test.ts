@@ -1,7 +1,7 @@
 // Reads while everything else is held: where they are answered, what is refused, and when they wait as well.
 import { AsyncLocalStorage } from 'node:async_hooks'
 import pg from 'pg'
-import { afterAll, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, describe, expect, it } from 'vitest'
 import type { EventMap } from '../../../src/events.js'
 import type { Side } from '../../../src/phase/phases.js'
 import type { PoolCoreOptions } from '../../../src/pool/pool-core-options.js'
@@ -30,6 +30,8 @@ for (const side of ['old', 'new'] as const)
   )
 const locker = new pg.Client({ connectionString: urls.old, application_name: 'locker' })
 await locker.connect()
+// After a failure only, which is not to lock the next test out.
+afterEach(() => locker.query('rollback'))
 afterAll(() => locker.end())
 
 const SLOW = 'select side from slow'
