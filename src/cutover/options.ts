@@ -26,7 +26,7 @@ export interface ShadowOptions {
   readonly perMinute?: number | undefined
   /** Connections to each side for comparing, and so the comparisons at once. 1 to 20; default 2. */
   readonly max?: number | undefined
-  /** An answer that is larger is not compared. Bytes as the server sends them; default 8 MiB. */
+  /** An answer that is larger is not compared. Bytes as the server sends them, from 1 KiB to 256 MiB; default 8 MiB. */
   readonly maxBytes?: number | undefined
   /** A statement that takes longer on either side is given up and not compared. Milliseconds; default 2,000. */
   readonly timeoutMillis?: number | undefined

@@ -23,7 +23,7 @@ const TABLE: OptionTable<ResolvedShadow> = {
   rate: number(0.01, 0, 1, ''),
   perMinute: number(1, 0, 60, ''),
   max: whole(2, 1, 20),
-  maxBytes: whole(8 * 1024 * 1024, 1024, 1024 * 1024 * 1024, ' of bytes'),
+  maxBytes: whole(8 * 1024 * 1024, 1024, 256 * 1024 * 1024, ' of bytes'),
   timeoutMillis: whole(2_000, 1, 60_000, ' of milliseconds'),
   lagTimeoutMillis: whole(10_000, 1, 600_000, ' of milliseconds'),
   floatTolerance: number(0, 0, 0.1, ''),
