@@ -76,7 +76,7 @@ export const STEPS = [
   },
   {
     name: 'stop-reads',
-    does: 'nobody reads the side being left any more',
+    does: 'no read is started on the side being left any more',
     bound: 'stopReadsTimeoutMillis',
     late: 'ERR_HOLD_TIMEOUT',
     wayOut: 'back',
