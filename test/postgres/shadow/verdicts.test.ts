@@ -75,16 +75,16 @@ it('shows the values of rows that differ where they were asked for', async () =>
 
 it('of a row that never stands still nothing is said', async () => {
   const cutover = await s.begin('shadow', { shadow: EVERY })
-  let going = true
+  const writer = { going: true }
   const writing = (async () => {
-    while (going) await s.on.old.query('update hot set n = n + 1')
+    while (writer.going) await s.on.old.query('update hot set n = n + 1')
   })()
   await until(
     cutover,
     ({ outcomes }) => outcomes.unsettled > 0,
     () => cutover.pool.query('select n from hot where id = 1'),
   )
-  going = false
+  writer.going = false
   await writing
   expect(cutover.shadow.totals().outcomes).toMatchObject({ real: 0, order: 0 })
 })
