@@ -82,7 +82,9 @@ export class Catalog {
     }))
     const writing = casts.filter((cast) => (cast.flags & WRITES) !== 0)
     this.#never =
-      writing.some(({ unseen }) => unseen) || (rows.unseen ?? []).some((id) => (at(id) & WRITES) !== 0)
+      rows.standardStrings !== 'on' ||
+      writing.some(({ unseen }) => unseen) ||
+      (rows.unseen ?? []).some((id) => (at(id) & WRITES) !== 0)
     for (const [schema, name, own] of rows.builtIns) this.#functions.add(schema, name, own)
     for (const [schema, name] of rows.systemTypes) this.#types.add(schema, name, 0)
     for (const [schema, name] of rows.systemRelations) this.#relations.add(schema, name, MOVES)
