@@ -129,6 +129,8 @@ export class ClientLane implements Guest, Queryable {
       if (isDraining(this.#core.state) && this.atWork) this.#core.turns.mark(this.client)
       done(error)
       this.#goOn()
+      // By then pg takes it for ready, and a read that was asked for meanwhile may be sent.
+      process.nextTick(() => this.#goOn())
     })
     this.#setFace()
   }

@@ -11,6 +11,9 @@ import type { SessionClient } from './session-client.js'
 const BEGIN = `begin read only; set local application_name = 'pg-cutover reads'`
 const END = 'commit'
 
+// What a pool of a library asks at the end of a lease, before it hands an answer over. It touches no data.
+const RESET = /^\s*discard\s+all\s*;?\s*$/i
+
 type Answer = (error: Error | null, result?: unknown) => void
 
 export class ClientRead {
@@ -34,28 +37,42 @@ export class ClientRead {
   ): boolean {
     const { admission, reads, counters } = this.#core
     if (side !== this.#core.side) return false
-    if (held?.read === undefined || isBusy(client) || !this.#core.flows(held.read)) return false
+    if (held?.read === undefined || isBusy(client)) return false
     const { read: text, statement } = held
+    const { state } = this.#core
+    const resets = state.kind === 'held' && state.reads && RESET.test(text)
+    if (!resets && !this.#core.flows(text)) return false
     // What is asked within a pin or a transaction is what the drain waits for.
     if (admission.outer(client) !== undefined) return false
     const { backends } = this.#core.pools[side]
     const answer = statement.callback as Answer
+    const rest = (again?: HeldStatement): void => {
+      this.underWay = false
+      // Otherwise it is about to leave this side by itself, and is not to be sent away.
+      if (this.#core.side === side) backends.setApart(client.processID, false)
+      over(again)
+    }
     /** The caller hears of it when its client is at rest again, unless it has given up on it or the connection is lost. */
     const finish = (error: Error | null, result?: unknown): void => {
       const mistaken = isMistake(error)
       if (mistaken) reads.mistaken(text)
       const hasLeft = error !== null && !('severity' in error)
       client.query(END, () => {
-        this.underWay = false
-        // Otherwise it is about to leave this side by itself, and is not to be sent away.
-        if (this.#core.side === side) backends.setApart(client.processID, false)
-        over(mistaken ? { ...held, read: undefined } : undefined)
+        rest(mistaken ? { ...held, read: undefined } : undefined)
         if (!mistaken && !hasLeft) answer(error, result)
       })
       if (hasLeft) answer(error)
     }
     this.underWay = true
     backends.setApart(client.processID, true)
+    if (resets) {
+      const sent = copyOf(statement, (error, result) => {
+        rest()
+        answer(error, result)
+      })
+      client.query(sent)
+      return true
+    }
     counters.heldReads++
     client.query(BEGIN, (refused: Error | null) => {
       if (refused) finish(refused)

@@ -82,6 +82,8 @@ it('are answered in every form, with what their session has', async () => {
   expect(failed).toMatchObject({ code: '22012', stack: expect.stringContaining('client-held-reads.test.ts') })
   expect(await reasonOf(client.query('select nothing from marker'))).toMatchObject({ code: '42703' })
   expect(client.getTransactionStatus()).toBe('I')
+  // A pool of a library may hand an answer over only after that.
+  expect(await client.query('discard all')).toMatchObject({ command: 'DISCARD' })
   expect(driven.core.counters.heldReads).toBe(10)
 })
 
@@ -143,6 +145,18 @@ it('are not waited for: they are answered after the move, and the client goes al
   expect(await slow).toBe('old')
   await behind
   expect([await keys('old'), await keys('new'), await sideOf(client)]).toEqual([[], ['behind'], 'new'])
+})
+
+it('may be the first that is asked of a client, even before it is connected', async () => {
+  const driven = drive()
+  await hold(driven)
+  const client = new driven.core.clients.Client() as Client
+  opened.push(client)
+  const asked = new Promise<unknown>((resolve) => {
+    client.once('connect', () => resolve(sideOf(client)))
+  })
+  await client.connect()
+  expect([await asked, await sideOf(client)]).toEqual(['old', 'old'])
 })
 
 it('leave their client as it was where the move is given up', async () => {
