@@ -33,8 +33,9 @@ export interface Cutover extends EventEmitter<EventMap> {
    * a real connection to the side in use and goes to the other side after a change of writer, between two transactions,
    * with the settings, LISTEN and PREPARE of its session. Where it connects to, as whom and with which encryption is said
    * by the options `old` and `new`; an address that the library gives is not looked at, the rest of its config counts.
-   * While held, statements outside a transaction wait, `connect()` does not. What cannot be taken along (temporary
-   * tables, advisory locks, cursors WITH HOLD) ends the client with `ERR_SESSION` as if its server had gone away.
+   * While held, statements outside a transaction wait unless they only read; `connect()` does not. What cannot be taken
+   * along (temporary tables, advisory locks, cursors WITH HOLD) ends the client with `ERR_SESSION` as if its server had
+   * gone away.
    * `cutover.end()` leaves these connections to the library that made them; their statements fail from then on.
    */
   readonly Client: typeof pg.Client

@@ -12,7 +12,7 @@ export const knexLayer: DataLayer = {
   packages: ['knex', 'pg', 'pg-query-stream'],
   handIn: 'knex({ client: knexClient(knex, cutover) })',
   special:
-    'checks a client out for each statement, so reads wait during a hold as well; `connection` and the sizes of `pool` are refused',
+    'reads of a Knex with `searchPath` or `afterCreate` wait during a hold; `connection` and the sizes of `pool` are refused',
   example: 'examples/knex.ts',
   acquireTimeoutOf: 'pool',
   openStock: (url, options) => Promise.resolve(knexSession(knex(stockConfig(url, options)))),

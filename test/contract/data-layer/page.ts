@@ -32,7 +32,8 @@ const TIMEOUT = {
 /** The cells of a library, without its score. */
 export function layerCells(layer: DataLayer): string[] {
   const lacking = (layer.lacks ?? []).map((capability) => LACKING[capability])
-  return cells(layer, [layer.special, ...TIMEOUT[layer.acquireTimeoutOf], ...lacking])
+  const waits = layer.readsWait ? ['reads wait during a hold as well'] : []
+  return cells(layer, [layer.special, ...waits, ...TIMEOUT[layer.acquireTimeoutOf], ...lacking])
 }
 
 export const recipeCells = (recipe: Recipe): string[] => cells(recipe, [recipe.special])

@@ -15,6 +15,7 @@ export const pgPromiseLayer: DataLayer = {
   handIn: 'pgp.pg = { ...pgp.pg, Pool: function () { return cutover.createPool() } }',
   special: 'it brings a pg of its own and does not use it: set type parsers on the pg that you import',
   example: 'examples/pg-promise.ts',
+  readsWait: true,
   acquireTimeoutOf: 'pool',
   lacks: ['cancelAfter', 'migrate'],
   openStock: (url, given) => Promise.resolve(session(openStock(url, given))),

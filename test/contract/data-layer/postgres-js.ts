@@ -9,11 +9,12 @@ export const postgresJsLayer: DataLayer = {
   packages: ['postgres'],
   handIn: 'postgresOver(cutover, (side) => postgres(urls[side], options))',
   special:
-    'connections of its own for each side; reads wait during a hold as well; no `subscribe` and no `largeObject`; ' +
+    'connections of its own for each side; no `subscribe` and no `largeObject`; ' +
     '`listen` gives no `state`; connections are not seen meeting a fence',
   example: 'examples/postgres-js.ts',
   acquireTimeoutOf: 'none',
   pins: true,
+  readsWait: true,
   lacks: ['migrate', 'killedAtWork'],
   openStock: (url, options) => Promise.resolve(sessionOf(postgres(url, optionsOf(options)))),
   openFacade: (cutover, urls, options) =>

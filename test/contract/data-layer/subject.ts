@@ -44,6 +44,8 @@ export interface DataLayer {
    * a hold may begin on the side being left as long as that is not drained.
    */
   readonly pins?: true | undefined
+  /** Set where its reads wait during a hold as its writes do, since they come in a checkout or a pin. */
+  readonly readsWait?: true | undefined
   /** On its own pool. */
   openStock(url: string, options: OpenOptions): Promise<Session>
   /** On the facade. `urls` are for libraries that make connections of their own. */

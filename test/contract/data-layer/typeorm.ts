@@ -60,6 +60,7 @@ export const typeormLayer: DataLayer = {
   special:
     '`poolSize`, `extra` and the address are those of the migration; it asks for the version of the server once',
   example: 'examples/typeorm.ts',
+  readsWait: true,
   acquireTimeoutOf: 'pool',
   lacks: ['cancelAfter'],
   openStock: async (url, given) => session(await openStock(url, given)),
