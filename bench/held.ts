@@ -70,6 +70,8 @@ async function oneRound(old: pg.PoolConfig, fresh: pg.PoolConfig): Promise<Round
     source,
     control: false,
     holdTimeoutMillis: 10_000,
+    // They are reads, and are to wait.
+    heldReadsMax: 0,
   })
   await cutover.ready()
   const { pool } = cutover

@@ -55,9 +55,10 @@ async function coreOver(config: pg.PoolConfig, newUrl: string, flipped: boolean)
     pools: flipped ? { old: other, new: own } : { old: own, new: other },
     events: new CutoverEvents(),
     texts,
+    // Connections that were opened for later would show in the counts and to the hooks, as they should.
+    heldReadsMax: 0,
     onFence: () => undefined,
   })
-  // Connections that were opened for later would show in the counts, as they should.
   core.pools.new.warm = () => Promise.resolve()
   core.release('old')
   return core

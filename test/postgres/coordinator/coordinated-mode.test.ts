@@ -54,6 +54,8 @@ function migrate(more: Partial<CutoverOptions> = {}): {
     control: { newReachedBy: proxies.new.url(databases.new) },
     // Longer than the test may take, so that a hold which is only ended by its lease fails it.
     holdTimeoutMillis: 10_000,
+    // Held calls are to be seen waiting, whatever they ask.
+    heldReadsMax: 0,
     ...more,
   })
   made.push(cutover)

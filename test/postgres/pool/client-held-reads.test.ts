@@ -6,7 +6,7 @@ import type { PoolCoreOptions } from '../../../src/pool/pool-core-options.js'
 import { KnownTexts } from '../../../src/reads/known-texts.js'
 import { lease, reasonOf, sideOf, sides, stateOf, turn, WHERE_AM_I, WRITE, type Driven } from './fixture.js'
 
-const { drive, keys, observe, until, urls } = await sides()
+const { drive, keys, observe, until, urls } = await sides({ heldReadsMax: 4 })
 
 const known = new KnownTexts()
 await known.load()

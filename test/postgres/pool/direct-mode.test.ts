@@ -91,7 +91,7 @@ describe('a wish of the source', () => {
 
   it('holds, and a phase after it lets go', async () => {
     const source = memorySource('old')
-    const cutover = migrate({ source })
+    const cutover = migrate({ source, heldReadsMax: 0 })
     await cutover.ready()
     source.set('hold')
     await wish(cutover, 'hold', 'followed')
@@ -110,7 +110,7 @@ describe('a wish of the source', () => {
 
   it('holds no longer than the lease', async () => {
     const source = memorySource('old')
-    const cutover = migrate({ source, holdTimeoutMillis: 50 })
+    const cutover = migrate({ source, holdTimeoutMillis: 50, heldReadsMax: 0 })
     await cutover.ready()
     source.set('hold')
     await wish(cutover, 'hold', 'followed')

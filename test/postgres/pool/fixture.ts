@@ -70,8 +70,11 @@ export interface Sides {
   migrate(more?: Partial<CutoverOptions>): Cutover
 }
 
-/** Two databases for one test file; the entries are emptied after each test. */
-export async function sides(): Promise<Sides> {
+/**
+ * Two databases for one test file; the entries are emptied after each test. Most tests hold calls to see them wait, whatever
+ * they ask: reads go on in a hold only if so many may.
+ */
+export async function sides(usual: Pick<PoolCoreOptions, 'heldReadsMax'> = {}): Promise<Sides> {
   const databases = await freshDatabases()
   const urls = { old: databases.old, new: databases.new }
   const observer = (side: Side): pg.Client =>
@@ -162,7 +165,8 @@ export async function sides(): Promise<Sides> {
         old: { inner: innerPool(inner.old), handedIn: options.handedIn ?? false },
         new: { inner: innerPool(inner.new), handedIn: options.handedIn ?? false },
       }
-      const { name = NAME, onFence = () => undefined, heldReadsMax } = options
+      const { name = NAME, onFence = () => undefined } = options
+      const heldReadsMax = options.heldReadsMax ?? usual.heldReadsMax ?? 0
       const known = options.texts ?? texts
       const core = new PoolCore({ name, pools, events, texts: known, heldReadsMax, onFence })
       if (options.unknown !== true) core.release('old')

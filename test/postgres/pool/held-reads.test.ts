@@ -20,7 +20,7 @@ import {
   type Driven,
 } from './fixture.js'
 
-const { drive, keys, observe, terminate, until, urls } = await sides()
+const { drive, keys, observe, terminate, until, urls } = await sides({ heldReadsMax: 4 })
 
 for (const side of ['old', 'new'] as const)
   await observe(

@@ -32,6 +32,8 @@ const core = new PoolCore({
   pools: { old: inner(oldUrl), new: inner(newUrl) },
   events: new CutoverEvents(),
   texts,
+  // All of it is to wait.
+  heldReadsMax: 0,
   // Such that statements may run again, which is what weighs most.
   onFence: () => undefined,
 })

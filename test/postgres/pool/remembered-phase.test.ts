@@ -37,6 +37,8 @@ function start(more: Partial<CutoverOptions> = {}): Cutover {
     new: { connectionString: urls.new, max: 4 },
     source: memorySource(),
     stateFile,
+    // Held calls are to be seen waiting, whatever they ask.
+    heldReadsMax: 0,
     ...more,
   })
   cutovers.push(cutover)
