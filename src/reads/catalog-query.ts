@@ -39,7 +39,7 @@ const FINGERPRINT = [
 /** One row, \fingerprint: equal as long as nothing was created, altered or dropped that {@link CATALOG} tells of. */
 export const CATALOG_FINGERPRINT = `select ${FINGERPRINT} as fingerprint`
 
-// Flags, as in catalog.ts: 1 not a read, 2 its answer moves, 4 it cuts, 8 it gives many rows for one.
+// As in flags.ts: 1 not a read, 2 its answer moves, 4 it cuts, 8 it gives many rows for one.
 const BUILT_IN_FLAGS = `
   (case when (p.provolatile = 'v' and p.proname <> all(${list(HARMLESS)})) or p.proname = any(${list(DENIED)}) then 1 else 0 end
    | case when p.provolatile = 'v' or p.proname = any(${list(MOVING)}) or p.proname ~ '${MOVING_PATTERN.source}' then 2 else 0 end

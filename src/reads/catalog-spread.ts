@@ -1,12 +1,6 @@
 // Carries what is known of each object of a schema to all that stand on it, through any number of views and functions.
 import type { CatalogRows } from './catalog.js'
-
-/** The sum of WRITES, MOVES, CUTS and MULTIPLIES. */
-export type Flags = number
-
-const WRITES = 1
-const MOVES = 2
-const CUTS = 4
+import { CUTS, MOVES, WRITES, type Flags } from './flags.js'
 
 const WORD = /[\p{L}_][\p{L}\p{N}_$]*(?:"?\s*\()?/gu
 

@@ -1,16 +1,8 @@
 // One side's schema as far as reads go: what each name may do when it is called, selected from or cast to.
 import { isMoving, POPULATING } from './built-ins.js'
-import { spread, type Flags } from './catalog-spread.js'
+import { spread } from './catalog-spread.js'
+import { MOVES, WRITES, type Flags } from './flags.js'
 import type { SqlName, Statement } from './statement.js'
-
-/** No read. */
-export const WRITES = 1
-/** Another answer without any write. */
-export const MOVES = 2
-/** The server's choice, where no order leaves it none. */
-export const CUTS = 4
-/** Many rows for one. */
-export const MULTIPLIES = 8
 
 type Named = readonly [schema: string, name: string]
 type Flagged = readonly [schema: string, name: string, flags: Flags]

@@ -72,8 +72,11 @@ function fromTokens(tokens: readonly Token[]): Statement {
     if (token.kind === 'operator') {
       if (token.text === '=>') return UNKNOWN
       operators.push({ schema: undefined, name: token.text })
-    } else if (token.kind === 'string') volatile ||= MOVING_CONSTANT.test(token.text)
-    else if (token.kind === 'mark') {
+    } else if (token.kind === 'string') {
+      // `name(…) '…'` is a type with a modifier, whatever function has that name.
+      if (isMark(tokens[index - 1], ')')) return UNKNOWN
+      volatile ||= MOVING_CONSTANT.test(token.text)
+    } else if (token.kind === 'mark') {
       if (token.text === ';' || token.text === ':') return UNKNOWN
       if (token.text === '(' || token.text === '[') {
         const before = wordAt(tokens, index - 1) ?? ''
@@ -107,7 +110,7 @@ function fromTokens(tokens: readonly Token[]): Statement {
         }
         if (word !== 'lateral') expected = false
       } else if (expected && word !== 'only' && word !== 'lateral' && !isMark(tokens[index + 1], '.')) {
-        if (schema !== undefined || !own.has(name)) {
+        if (schema !== undefined || index < (own.get(name) ?? Infinity)) {
           relations.push({ schema, name })
           volatile ||= schema === 'information_schema' || name.startsWith('pg_')
         }
@@ -132,15 +135,24 @@ function fromTokens(tokens: readonly Token[]): Statement {
   }
 }
 
-/** What the text names by WITH, wherever it does: `name as (`, and `name as [not] materialized (`. */
-function withNames(tokens: readonly Token[]): ReadonlySet<string> {
-  const names = new Set<string>()
-  for (const index of tokens.keys()) {
-    if (wordAt(tokens, index) !== 'as') continue
-    let after = index + 1
-    while (wordAt(tokens, after) === 'not' || wordAt(tokens, after) === 'materialized') after++
-    const name = nameAt(tokens, index - 1)
-    if (name !== undefined && isMark(tokens[after], '(')) names.add(name)
+/**
+ * What the text names by the WITH that it begins with, and the token from which on each name is that. A WITH further within
+ * has a scope that words do not tell.
+ */
+function withNames(tokens: readonly Token[]): ReadonlyMap<string, number> {
+  const names = new Map<string, number>()
+  if (wordAt(tokens, 0) !== 'with') return names
+  const recursive = wordAt(tokens, 1) === 'recursive'
+  let depth = 0
+  let name: string | undefined
+  for (const [index, token] of tokens.entries()) {
+    if (isMark(token, '(')) depth++
+    else if (isMark(token, ')')) {
+      depth--
+      if (depth === 0 && name !== undefined) names.set(name, recursive ? 0 : index)
+    } else if (depth > 0) continue
+    else if (wordAt(tokens, index) === 'as') name = nameAt(tokens, index - 1)
+    else if (wordAt(tokens, index) === 'select') break
   }
   return names
 }

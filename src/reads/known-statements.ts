@@ -2,7 +2,7 @@
 import { LRUCache } from 'lru-cache'
 import type { Side } from '../phase/phases.js'
 import type { Catalog } from './catalog.js'
-import type { Flags } from './catalog-spread.js'
+import type { Flags } from './flags.js'
 import type { Statement } from './statement.js'
 
 const TEXTS = 10_000

@@ -1,9 +1,9 @@
 // Says of texts whether they only read, by Postgres' own parser where the optional peer is installed.
 import type { Side } from '../phase/phases.js'
 import { analyse } from './analyse.js'
-import { Catalog, CUTS, MOVES, MULTIPLIES, WRITES, type CatalogRows } from './catalog.js'
+import { Catalog, type CatalogRows } from './catalog.js'
 import { CATALOG, CATALOG_FINGERPRINT } from './catalog-query.js'
-import type { Flags } from './catalog-spread.js'
+import { CUTS, MOVES, MULTIPLIES, WRITES, type Flags } from './flags.js'
 import { byKeywords } from './keyword-rule.js'
 import { KnownStatements } from './known-statements.js'
 import { UNKNOWN, type Statement } from './statement.js'
