@@ -1,5 +1,6 @@
 // Says of a parsed text what kind of statement it is and, if it may be a read, what it names.
 import { orderKeysOf } from './order-keys.js'
+import { ownLimitOf } from './own-limit.js'
 import { inside, kindOf, listOf, nodeOf, type TreeNode } from './parse-tree.js'
 import { Reading } from './reading.js'
 import { UNKNOWN, type Statement, type Verdict } from './statement.js'
@@ -38,7 +39,14 @@ export function analyse(parsed: unknown): Statement {
   // With ANALYZE it runs what it explains, which is no harm if that only reads.
   const explained = kind === 'ExplainStmt' ? inside(body['query'], 'SelectStmt') : undefined
   if (explained !== undefined)
-    return { ...readOf(explained), volatile: true, ordered: true, cut: false, orderKeys: undefined }
+    return {
+      ...readOf(explained),
+      volatile: true,
+      ordered: true,
+      cut: false,
+      ownLimit: undefined,
+      orderKeys: undefined,
+    }
   return { ...UNKNOWN, verdict: otherVerdict(kind, body), plain: PLAIN.has(kind) }
 }
 
@@ -58,6 +66,7 @@ function readOf(select: TreeNode): Statement {
     volatile: found.volatile,
     ordered: select['sortClause'] !== undefined,
     cut: found.cutWithin || limited,
+    ownLimit: limited && !found.cutWithin ? ownLimitOf(select) : undefined,
     orderKeys: found.cutWithin || found.relations.size !== 1 ? undefined : orderKeysOf(select),
   }
 }

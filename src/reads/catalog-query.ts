@@ -36,7 +36,7 @@ const FINGERPRINT = [
       from pg_catalog.pg_index where indisunique and ${user('indrelid')})`,
 ].join(" || ' ' || ")
 
-/** One row, \fingerprint: equal as long as nothing was created, altered or dropped that {@link CATALOG} tells of. */
+/** One row, `fingerprint`: equal as long as nothing was created, altered or dropped that {@link CATALOG} tells of. */
 export const CATALOG_FINGERPRINT = `select ${FINGERPRINT} as fingerprint`
 
 // As in flags.ts: 1 not a read, 2 its answer moves, 4 it cuts, 8 it gives many rows for one.
@@ -60,7 +60,17 @@ const edges = (letter: string, id: string, from: string, classid: string, more =
      and d.refclassid in ('pg_catalog.pg_proc'::regclass, 'pg_catalog.pg_class'::regclass,
                           'pg_catalog.pg_operator'::regclass, 'pg_catalog.pg_type'::regclass)`
 
-/** One row, `catalog`: JSON as {@link CatalogRows} says, with the fingerprint of the same snapshot. */
+/** Longer lists come in parts: what is parsed at once is a turn in which nothing else runs. */
+const PART = 200
+
+const several = (list: string, columns: string, from: string): string => `
+select '${list}' as list, json_agg(one)::text as part
+  from (select json_build_array(${columns}) as one, row_number() over () / ${PART} as nr from ${from}) parts group by nr`
+
+const single = (list: string, value: string): string => `
+select '${list}' as list, to_json(${value})::text as part`
+
+/** Rows of `list` and `part`: JSON as {@link CatalogRows} says, lists in parts, with the fingerprint of the same snapshot. */
 export const CATALOG = `
 with built_in as materialized (
   select p.oid, n.nspname as schema, p.proname as name, ${BUILT_IN_FLAGS} as flags, p.prosrc
@@ -145,26 +155,42 @@ keys as (
    where i.indisunique and i.indimmediate and i.indisvalid and i.indpred is null and i.indexprs is null
      and not r.has_heirs
    group by i.indexrelid, i.indrelid having bool_and(a.attnotnull))
-select json_build_object(
-  'fingerprint', ${FINGERPRINT},
-  'standardStrings', current_setting('standard_conforming_strings'),
-  'builtIns', (select json_agg(json_build_array(schema, name, flags)) from
-                (select schema, name, bit_or(flags) as flags from built_in group by schema, name) b),
-  'functions', (select json_agg(json_build_array('f' || oid, schema, name, flags, body, of_row)) from functions),
-  'relations', (select json_agg(json_build_array('r' || oid, schema, name, flags)) from relations),
-  'systemRelations', (select json_agg(json_build_array(n.nspname, c.relname)) from pg_catalog.pg_class c
-     join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-    where c.oid < ${FIRST_USER_ID} and c.relkind in ('r', 'v') and n.nspname in ('pg_catalog', 'information_schema')),
-  'types', (select json_agg(json_build_array('t' || oid, schema, name, flags)) from types),
-  'rowTypes', (select json_agg(json_build_array('t' || c.reltype, n.nspname, c.relname)) from pg_catalog.pg_class c
-     join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-    where ${user('c.oid')} and c.reltype <> 0 and c.relkind in ('r', 'p', 'v', 'm', 'f')),
-  'systemTypes', (select json_agg(json_build_array(n.nspname, t.typname)) from pg_catalog.pg_type t
-     join pg_catalog.pg_namespace n on n.oid = t.typnamespace
-    where t.oid < ${FIRST_USER_ID} and (t.typtype <> 'c') and n.nspname in ('pg_catalog', 'information_schema')),
-  'operators', (select json_agg(json_build_array('o' || oid, schema, name, flags)) from operators),
-  'systemOperators', (select json_agg(distinct oprname) from pg_catalog.pg_operator where oid < ${FIRST_USER_ID}),
-  'edges', (select json_agg(json_build_array(above, below)) from edges),
-  'casts', (select json_agg(json_build_array(unseen, by, flags, target)) from casts),
-  'unseen', (select json_agg(id) from unseen),
-  'keys', (select json_agg(json_build_array('r' || indrelid, columns)) from keys))::text as catalog`
+${[
+  single('fingerprint', FINGERPRINT),
+  single('standardStrings', `current_setting('standard_conforming_strings')`),
+  several(
+    'builtIns',
+    'schema, name, flags',
+    '(select schema, name, bit_or(flags) as flags from built_in group by schema, name) b',
+  ),
+  several('functions', `'f' || oid, schema, name, flags, body, of_row`, 'functions'),
+  several('relations', `'r' || oid, schema, name, flags`, 'relations'),
+  several(
+    'systemRelations',
+    'n.nspname, c.relname',
+    `pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    where c.oid < ${FIRST_USER_ID} and c.relkind in ('r', 'v') and n.nspname in ('pg_catalog', 'information_schema')`,
+  ),
+  several('types', `'t' || oid, schema, name, flags`, 'types'),
+  several(
+    'rowTypes',
+    `'t' || c.reltype, n.nspname, c.relname`,
+    `pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    where ${user('c.oid')} and c.reltype <> 0 and c.relkind in ('r', 'p', 'v', 'm', 'f')`,
+  ),
+  several(
+    'systemTypes',
+    'n.nspname, t.typname',
+    `pg_catalog.pg_type t join pg_catalog.pg_namespace n on n.oid = t.typnamespace
+    where t.oid < ${FIRST_USER_ID} and (t.typtype <> 'c') and n.nspname in ('pg_catalog', 'information_schema')`,
+  ),
+  several('operators', `'o' || oid, schema, name, flags`, 'operators'),
+  single(
+    'systemOperators',
+    `(select json_agg(distinct oprname) from pg_catalog.pg_operator where oid < ${FIRST_USER_ID})`,
+  ),
+  several('edges', 'above, below', 'edges'),
+  several('casts', 'unseen, by, flags, target', 'casts'),
+  single('unseen', '(select json_agg(id) from unseen)'),
+  several('keys', `'r' || indrelid, columns`, 'keys'),
+].join(' union all ')}`

@@ -1,6 +1,7 @@
 // Carries what is known of each object of a schema to all that stand on it, through any number of views and functions.
 import type { CatalogRows } from './catalog.js'
 import { CUTS, MOVES, WRITES, type Flags } from './flags.js'
+import type { Slices } from './slices.js'
 
 const WORD = /[\p{L}_][\p{L}\p{N}_$]*(?:"?\s*\()?/gu
 
@@ -31,24 +32,23 @@ const CUTTING_WORDS: ReadonlySet<string> = new Set(['limit', 'fetch', 'offset'])
  * Flags by id. A function that is declared stable or immutable may call others that are not, which the server lets it do:
  * so the words of its body are looked at, whether they stand in a string or not.
  */
-export function spread(rows: CatalogRows): ReadonlyMap<string, Flags> {
+export async function spread(rows: CatalogRows, slices: Slices): Promise<ReadonlyMap<string, Flags>> {
   const flags = new Map<string, Flags>()
   const above = new Map<string, string[]>()
-  const known = [
-    ...(rows.functions ?? []),
-    ...(rows.relations ?? []),
-    ...(rows.types ?? []),
-    ...(rows.operators ?? []),
-  ]
-  for (const [id, , , own] of known) flags.set(id, own)
-  for (const [upper, lower] of rows.edges ?? []) stand(above, upper, lower)
+  for (const known of [rows.functions, rows.relations, rows.types, rows.operators])
+    await slices.each<readonly [string, string, string, Flags, ...unknown[]]>(known, ([id, , , own]) =>
+      flags.set(id, own),
+    )
+  await slices.each(rows.edges, ([upper, lower]) => stand(above, upper, lower))
   const builtIns = new Map<string, Flags>()
-  for (const [, name, own] of rows.builtIns) builtIns.set(name, (builtIns.get(name) ?? 0) | own)
+  await slices.each(rows.builtIns, ([, name, own]) => builtIns.set(name, (builtIns.get(name) ?? 0) | own))
   const byName = new Map<string, string[]>()
-  for (const [id, , name] of [...(rows.functions ?? []), ...(rows.relations ?? []), ...(rows.types ?? [])])
-    stand(byName, id, name.toLowerCase())
-  for (const [id, , , own, body] of rows.functions ?? []) {
-    if (body === null) continue
+  for (const named of [rows.functions, rows.relations, rows.types])
+    await slices.each<readonly [string, string, string, ...unknown[]]>(named, ([id, , name]) =>
+      stand(byName, id, name.toLowerCase()),
+    )
+  await slices.each(rows.functions, ([id, , , own, body]) => {
+    if (body === null) return
     let found = own
     for (const match of new Set(body.toLowerCase().match(WORD))) {
       const called = match.endsWith('(')
@@ -58,8 +58,8 @@ export function spread(rows: CatalogRows): ReadonlyMap<string, Flags> {
       for (const lower of byName.get(word) ?? []) if (lower !== id) stand(above, id, lower)
     }
     flags.set(id, found)
-  }
-  carry(flags, above)
+  })
+  await carry(flags, above, slices)
   return flags
 }
 
@@ -74,9 +74,14 @@ function stand(above: Map<string, string[]>, upper: string, lower: string): void
   else list.push(upper)
 }
 
-function carry(flags: Map<string, Flags>, above: ReadonlyMap<string, readonly string[]>): void {
+async function carry(
+  flags: Map<string, Flags>,
+  above: ReadonlyMap<string, readonly string[]>,
+  slices: Slices,
+): Promise<void> {
   const changed = [...flags].flatMap(([id, own]) => (own === 0 ? [] : [id]))
   for (let id = changed.pop(); id !== undefined; id = changed.pop()) {
+    if (slices.isOver) await slices.rest()
     const own = flags.get(id) ?? 0
     for (const upper of above.get(id) ?? []) {
       const before = flags.get(upper) ?? 0

@@ -2,6 +2,7 @@
 import { isMoving, POPULATING } from './built-ins.js'
 import { spread } from './catalog-spread.js'
 import { MOVES, WRITES, type Flags } from './flags.js'
+import { Slices } from './slices.js'
 import type { SqlName, Statement } from './statement.js'
 
 type Named = readonly [schema: string, name: string]
@@ -61,11 +62,21 @@ export class Catalog {
   readonly #keys = new Map<string, (readonly string[])[]>()
   readonly #sameName = new Map<string, string[]>()
   /** Something that no text names may write: nothing can be called a read. */
-  readonly #never: boolean
+  #never = false
 
-  constructor(rows: CatalogRows) {
-    this.fingerprint = rows.fingerprint
-    const flags = spread(rows)
+  private constructor(fingerprint: string) {
+    this.fingerprint = fingerprint
+  }
+
+  /** A large schema takes a while, in which everything else goes on. */
+  static async of(rows: CatalogRows): Promise<Catalog> {
+    const catalog = new Catalog(rows.fingerprint)
+    const slices = new Slices()
+    await catalog.#fill(rows, await spread(rows, slices), slices)
+    return catalog
+  }
+
+  async #fill(rows: CatalogRows, flags: ReadonlyMap<string, Flags>, slices: Slices): Promise<void> {
     const at = (id: string): Flags => flags.get(id) ?? 0
     const casts = (rows.casts ?? []).map(([unseen, by, own, target]) => ({
       unseen,
@@ -77,25 +88,27 @@ export class Catalog {
       rows.standardStrings !== 'on' ||
       writing.some(({ unseen }) => unseen) ||
       (rows.unseen ?? []).some((id) => (at(id) & WRITES) !== 0)
-    for (const [schema, name, own] of rows.builtIns) this.#functions.add(schema, name, own)
-    for (const [schema, name] of rows.systemTypes) this.#types.add(schema, name, 0)
-    for (const [schema, name] of rows.systemRelations) this.#relations.add(schema, name, MOVES)
-    for (const name of rows.systemOperators) this.#operators.add('pg_catalog', name, 0)
-    for (const [id, schema, name, , , ofRow] of rows.functions ?? []) {
+    await slices.each(rows.builtIns, ([schema, name, own]) => this.#functions.add(schema, name, own))
+    await slices.each(rows.systemTypes, ([schema, name]) => this.#types.add(schema, name, 0))
+    await slices.each(rows.systemRelations, ([schema, name]) => this.#relations.add(schema, name, MOVES))
+    await slices.each(rows.systemOperators, (name) => this.#operators.add('pg_catalog', name, 0))
+    await slices.each(rows.functions, ([id, schema, name, , , ofRow]) => {
       this.#functions.add(schema, name, at(id))
       if (ofRow) this.#ofRow.set(name, (this.#ofRow.get(name) ?? 0) | at(id))
-    }
-    for (const [id, schema, name] of rows.relations ?? []) {
+    })
+    await slices.each(rows.relations, ([id, schema, name]) => {
       this.#relations.add(schema, name, at(id))
       for (const key of [name, `${schema}\0${name}`]) push(this.#sameName, key, id)
-    }
-    for (const [id, schema, name] of [...(rows.types ?? []), ...(rows.rowTypes ?? [])])
-      this.#addType(schema, name, at(id))
-    for (const [id, schema, name] of rows.operators ?? []) this.#operators.add(schema, name, at(id))
+    })
+    for (const types of [rows.types, rows.rowTypes])
+      await slices.each<readonly [string, string, string, ...unknown[]]>(types, ([id, schema, name]) =>
+        this.#addType(schema, name, at(id)),
+      )
+    await slices.each(rows.operators, ([id, schema, name]) => this.#operators.add(schema, name, at(id)))
     for (const { target } of writing) this.#types.add('pg_catalog', target, WRITES)
     const doubtful = (rows.types ?? []).some(([id]) => (at(id) & WRITES) !== 0)
     if (doubtful) for (const name of POPULATING) this.#functions.add('pg_catalog', name, WRITES)
-    for (const [id, columns] of rows.keys ?? []) push(this.#keys, id, columns)
+    await slices.each(rows.keys, ([id, columns]) => push(this.#keys, id, columns))
   }
 
   #addType(schema: string, name: string, flags: Flags): void {

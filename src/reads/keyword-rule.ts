@@ -131,6 +131,7 @@ function fromTokens(tokens: readonly Token[]): Statement {
     volatile,
     ordered,
     cut,
+    ownLimit: undefined,
     orderKeys: undefined,
   }
 }

@@ -1,4 +1,5 @@
 // What one SQL text is, as far as it can be told without running it.
+import type { OwnLimit } from './own-limit.js'
 
 /** `read`: it only reads, if its functions and views do. Anything that is not understood is a `write`. */
 export type Verdict = 'read' | 'write' | 'session' | 'transaction'
@@ -33,9 +34,11 @@ export interface Statement {
   readonly ordered: boolean
   /** Which rows or values come is the server's choice where an order leaves it one: LIMIT, DISTINCT ON, array_agg and the like. */
   readonly cut: boolean
+  /** Its own LIMIT and OFFSET, where nothing else in the text cuts it. */
+  readonly ownLimit: OwnLimit | undefined
   /**
-   * The columns that it is ordered by, where it is one relation's rows, the keys are plain columns and nothing but its own
-   * LIMIT and OFFSET cuts it: with all columns of a unique key among them the order is total.
+   * The plain columns that it is ordered by or that its WHERE sets equal to one value, where it is one relation's rows and
+   * nothing but its own LIMIT and OFFSET cuts it: with all columns of a unique key among them the order is total.
    */
   readonly orderKeys: readonly string[] | undefined
 }
@@ -53,5 +56,6 @@ export const UNKNOWN: Statement = {
   volatile: true,
   ordered: false,
   cut: true,
+  ownLimit: undefined,
   orderKeys: undefined,
 }

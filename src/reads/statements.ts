@@ -1,11 +1,13 @@
 // Says of texts whether they only read, by Postgres' own parser where the optional peer is installed.
 import type { Side } from '../phase/phases.js'
 import { analyse } from './analyse.js'
-import { Catalog, type CatalogRows } from './catalog.js'
+import { Catalog } from './catalog.js'
+import { catalogRowsOf } from './catalog-rows.js'
 import { CATALOG, CATALOG_FINGERPRINT } from './catalog-query.js'
 import { CUTS, MOVES, MULTIPLIES, WRITES, type Flags } from './flags.js'
 import { byKeywords } from './keyword-rule.js'
 import { KnownStatements } from './known-statements.js'
+import type { OwnLimit } from './own-limit.js'
 import { UNKNOWN, type Statement } from './statement.js'
 
 /** One statement on any connection to a side; pg's own `query` will do. */
@@ -29,7 +31,9 @@ export interface Statements {
    * or function that it names, and no order is known to leave no choice.
    */
   isChoice(text: string, side: Side): boolean
-  /** Whether its ORDER BY leaves no two rows equal, by the unique keys of the one relation that it reads. */
+  /** Its own LIMIT and OFFSET, where nothing else leaves the server a choice, in the text or in what it names. */
+  ownLimit(text: string, side: Side): OwnLimit | undefined
+  /** Whether its ORDER BY and its WHERE leave no two rows equal, by the unique keys of the one relation that it reads. */
   isTotal(text: string, side: Side): boolean
   /**
    * Reads which functions and views of a side may write; again whenever they may have changed. It is one round trip where
@@ -54,10 +58,16 @@ const LONGEST_PARSED = 512 * 1024
 /** While held every text is asked for. */
 const LONGEST_READ = 32 * 1024
 
+const FIRST_TEXT = `with a as (select 1) select distinct b.c, count(*) over (partition by d order by e), f::int,
+  case when g then 'h' else coalesce(i, $1) end from b join j on k = l left join m using (n) where o in (1, 2)
+  and p between 3 and 4 and exists (select from q) and not r group by s having t > 5 order by u desc limit 6`
+
 /** Loads `libpg-query` if it is installed. Without it a text is told by its words, and none is run a second time on a guess. */
 export async function loadStatements(): Promise<Statements> {
   const parser = await import('libpg-query').catch(() => undefined)
   await parser?.loadModule()
+  // What is first used is first compiled, a tenth of a second in which nothing else runs: now rather than in a hold.
+  attempt(() => parser?.parseSync(FIRST_TEXT))
   return statementsBy(parser)
 }
 
@@ -72,6 +82,9 @@ export function statementsBy(parser: Parser | undefined): Statements {
             : (attempt(() => analyse(parser.parseSync(text))) ?? UNKNOWN),
   )
   const catalogs: Record<Side, Catalog | undefined> = { old: undefined, new: undefined }
+  /** Each learning by its number, and the one whose catalogs a side has. */
+  let begun = 0
+  const newest: Record<Side, number> = { old: 0, new: 0 }
 
   const flagsOf = (text: string, side: Side): Flags => {
     const catalog = catalogs[side]
@@ -100,15 +113,20 @@ export function statementsBy(parser: Parser | undefined): Statements {
       (flagsOf(text, side) & (WRITES | MOVES)) === 0 && !known.of(text).statement.volatile,
     isChoice: (text, side) =>
       (flagsOf(text, side) & CUTS) !== 0 || (known.of(text).statement.cut && !isTotal(text, side)),
+    ownLimit: (text, side) =>
+      (flagsOf(text, side) & CUTS) === 0 ? known.of(text).statement.ownLimit : undefined,
     isTotal,
     learn: async (side, query) => {
+      const number = ++begun
       const before = catalogs[side]
-      if (before !== undefined) {
-        const { rows } = await query(CATALOG_FINGERPRINT)
-        if (rows[0]?.['fingerprint'] === before.fingerprint) return
-      }
-      const { rows } = await query(CATALOG)
-      catalogs[side] = new Catalog(JSON.parse(String(rows[0]?.['catalog'])) as CatalogRows)
+      let catalog = before
+      const { rows } = before === undefined ? { rows: [] } : await query(CATALOG_FINGERPRINT)
+      if (before === undefined || rows[0]?.['fingerprint'] !== before.fingerprint)
+        catalog = await Catalog.of(await catalogRowsOf((await query(CATALOG)).rows))
+      // Another one that began later may have been quicker, and has seen more.
+      if (number < newest[side]) return
+      newest[side] = number
+      catalogs[side] = catalog
     },
     fingerprint: (text) => onceParsed(parser, text, (by) => by.fingerprintSync(text)),
     normalised: (text) => onceParsed(parser, text, (by) => by.normalizeSync(text)),
