@@ -10,7 +10,10 @@ import { sampleComparisons } from './sampled-comparisons.js'
 import { SharedCounts } from './shadow-store.js'
 import type { ShadowingOptions } from './shadowing.js'
 
-/** Without a mirror of ours nobody can say how far the copy is: it is given this, and twice as long in each round. */
+/**
+ * Without a mirror of ours nobody can say how far the copy is. The first rounds give it this and twice this, which is enough
+ * for most, and every later one all the time that it is allowed: three rounds in a row make a difference real.
+ */
 const UNKNOWN_LAG_MILLIS = 1_000
 
 export class CompareReads {
@@ -97,15 +100,28 @@ export class CompareReads {
     const { options, control } = this.#options
     const connection = options.mirror === 'replication' ? control()?.[writer].fork() : undefined
     if (connection === undefined) {
-      const millis = Math.min(lagTimeoutMillis, UNKNOWN_LAG_MILLIS * 2 ** round)
+      const millis =
+        round < 2 ? Math.min(lagTimeoutMillis, UNKNOWN_LAG_MILLIS * 2 ** round) : lagTimeoutMillis
       await delay(millis, undefined, { signal, ref: false })
       return true
     }
     // One of its own, since statements of a change of writer must not wait behind it.
+    const passed = mirrorPassed(connection, { name: options.name, from: writer }, lagTimeoutMillis, signal)
     try {
-      return await mirrorPassed(connection, { name: options.name, from: writer }, lagTimeoutMillis, signal)
+      return await unlessAborted(passed, signal)
     } finally {
-      await connection.close()
+      // A server that does not answer would keep whoever ends the migration waiting.
+      const closed = connection.close()
+      if (!signal.aborted) await closed
     }
   }
+}
+
+function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const aborted = (): void => reject(signal.reason as Error)
+    if (signal.aborted) aborted()
+    signal.addEventListener('abort', aborted)
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', aborted))
+  })
 }

@@ -205,6 +205,8 @@ export class CoordinatedMode implements Mode {
     this.phase = phase
     this.epoch = row?.epoch ?? 0
     this.#core.release(writerOf(phase))
+    // In these a change of writer is to be expected.
+    if (phase !== 'old' && phase !== 'new') this.#core.reads.ahead()
     if (from !== phase) this.#events.publish('phase', { name: this.#m.name, from, to: phase })
   }
 

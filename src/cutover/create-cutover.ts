@@ -6,6 +6,7 @@ import { follow, type Follower } from '../phase/follow.js'
 import type { Phase, Side, Wish } from '../phase/phases.js'
 import type { AdvanceOptions, Cutover } from './cutover.js'
 import type { CutoverOptions } from './options.js'
+import type { Sampler } from '../phase/source.js'
 import { cutoverPool } from '../pool/cutover-pool.js'
 import { PoolCore } from '../pool/pool-core.js'
 import type { Listener, Listening } from './listener.js'
@@ -13,11 +14,10 @@ import { KnownTexts } from '../reads/known-texts.js'
 import { OnDemand } from './on-demand.js'
 import { readOptions, type ResolvedOptions } from './read-options.js'
 import { Shadowing } from './shadowing.js'
-import { readSampler, sampleTraffic } from './sampling.js'
 import type { CoordinatedMode } from './coordinated-mode.js'
 import type { Mode } from './mode.js'
 import { readStatus, type Status } from './status.js'
-import { owned, takePools } from './take-pools.js'
+import { owned, takeGiven } from './take-given.js'
 import type { Supervised, SupervisedOptions } from './supervised-part.js'
 
 // Then calls are refused in place of waiting, until a phase comes.
@@ -41,7 +41,7 @@ class LiveCutover extends CutoverEvents implements Cutover {
   readonly #follower: Follower
   readonly #options: ResolvedOptions
   readonly #onDemand: OnDemand
-  readonly #stopSampling: (() => void) | undefined
+  #stopSampling: (() => void) | undefined
   readonly #started: Promise<void>
   readonly #ready: Promise<void>
   #ended: Promise<void> | undefined
@@ -50,15 +50,7 @@ class LiveCutover extends CutoverEvents implements Cutover {
     super()
     this.name = options.name
     this.#options = options
-    // Before the pools are taken, since it may be refused.
-    const sampler = readSampler(options.source)
-    if (owned.has(options.source))
-      throw new CutoverError(
-        'ERR_OPTION',
-        `createCutover: the source "${options.source.name}" already belongs to another migration; expected one for each`,
-      )
-    const pools = takePools(options)
-    owned.add(options.source)
+    const { pools, sampler } = takeGiven(options)
     const core = new PoolCore({
       name: options.name,
       pools,
@@ -77,7 +69,7 @@ class LiveCutover extends CutoverEvents implements Cutover {
       sampler,
       control: () => this.#coordinated?.control,
     })
-    this.#stopSampling = sampler && sampleTraffic(core, sampler, { ...options, events: this })
+    if (sampler) void this.#sample(sampler)
     this.#started = this.#start()
     this.#follower = follow(options.source, {
       name: options.name,
@@ -177,6 +169,13 @@ class LiveCutover extends CutoverEvents implements Cutover {
 
   end(): Promise<void> {
     return (this.#ended ??= this.#end())
+  }
+
+  /** Loaded only here, since few sources measure. */
+  async #sample(sampler: Sampler): Promise<void> {
+    const { sampleTraffic } = await import('./sampling.js')
+    if (!this.#ended)
+      this.#stopSampling = sampleTraffic(this.#core, sampler, { ...this.#options, events: this })
   }
 
   async #start(): Promise<void> {

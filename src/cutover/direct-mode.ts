@@ -193,7 +193,8 @@ export class DirectMode implements Mode {
     this.#events.publish('warning', { name, code: 'NO_FENCE', message: NO_FENCE })
     try {
       await step('prepare', async () => {
-        await within(timings.prepareTimeoutMillis, core.arm())
+        const { prepareTimeoutMillis } = timings
+        await within(prepareTimeoutMillis, core.arm(undefined, performance.now() + prepareTimeoutMillis))
         if (this.#closing.signal.aborted) return
         // Before the flip and outside the pause: a process that dies in between has nothing under way, and starts where the
         // source wants it. The other order would have it start on the side that the fleet has left.

@@ -1,5 +1,4 @@
 // Takes samples of the real traffic for a source that measures the migration, at no cost to the calls in between.
-import { CutoverError } from '../errors.js'
 import type { CutoverEvents } from '../events.js'
 import type { Sampler, Source } from '../phase/source.js'
 import type { CoreState } from '../pool/core-state.js'
@@ -15,19 +14,6 @@ interface SamplingOptions {
   readonly name: string
   readonly source: Source
   readonly events: CutoverEvents
-}
-
-/** The sampler of a source, if it has one. Throws `ERR_OPTION` where it cannot be used. */
-export function readSampler({ name, sampler }: Source): Sampler | undefined {
-  if (sampler === undefined) return undefined
-  const { perSecond }: { readonly perSecond: unknown } = sampler
-  const isRate = typeof perSecond === 'number' && perSecond > 0 && perSecond <= 1_000
-  if (!isRate || typeof sampler.take !== 'function')
-    throw new CutoverError(
-      'ERR_OPTION',
-      `createCutover: the sampler of the source "${name}" has perSecond ${String(perSecond)} and take of type ${typeof sampler.take}; expected a number above 0 and up to 1,000, and a function`,
-    )
-  return sampler
 }
 
 /**

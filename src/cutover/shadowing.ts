@@ -75,16 +75,27 @@ export class Shadowing implements Shadow {
     this.#phase = phase
     if (this.#closed || this.#options.options.shadow === undefined) return
     // In the same turn: from a phase that compares nothing on, no call pays for it.
-    if (this.#loaded) return this.#loaded.rest(phase)
+    if (this.#loaded) return this.#rest(this.#loaded)
     if (!PHASES[phase].compared && this.#loading === undefined) return
     this.#load().then(
-      (loaded) => loaded.rest(this.#closed ? undefined : this.#phase),
-      (error: unknown) => {
-        const { name } = this.#options.options
-        const message = `reads cannot be compared: ${error instanceof Error ? error.message : String(error)}`
-        this.#options.events.publish('warning', { name, code: 'SHADOW', message })
-      },
+      (loaded) => this.#rest(loaded),
+      (error: unknown) => this.#warn(error),
     )
+  }
+
+  /** Whoever changes the phase must not fail by it. */
+  #rest(loaded: CompareReads): void {
+    try {
+      loaded.rest(this.#closed ? undefined : this.#phase)
+    } catch (error) {
+      this.#warn(error)
+    }
+  }
+
+  #warn(error: unknown): void {
+    const { name } = this.#options.options
+    const message = `reads cannot be compared: ${error instanceof Error ? error.message : String(error)}`
+    this.#options.events.publish('warning', { name, code: 'SHADOW', message })
   }
 
   async close(): Promise<void> {

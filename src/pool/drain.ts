@@ -4,6 +4,7 @@ import type { NestedTurns } from './nested-turns.js'
 import { isBusy, waitsForReader } from './pg-internals.js'
 import type { Guests } from './guests.js'
 import type { Pins } from './pins.js'
+import { holdOver } from './refusals.js'
 import type { SidePool } from './side-pool.js'
 import type { WaitingLine } from './waiting-line.js'
 
@@ -47,9 +48,6 @@ export async function drainPool(view: DrainView, deadlineMillis: number): Promis
     { details: pins > 0 ? { leases, pins } : { leases } },
   )
 }
-
-export const holdOver = (): CutoverError =>
-  new CutoverError('ERR_HOLD_TIMEOUT', 'the hold ended before everything was drained')
 
 type DrainOutcome = 'quiet' | 'over' | 'late'
 

@@ -3,10 +3,8 @@ import type { Side } from '../phase/phases.js'
 import { bothSides, endBoth, type BothSides } from './both-sides.js'
 import { clientClasses, type ClientClasses } from './cutover-client.js'
 import { goalOf, isDraining, reportOf, type CoreState } from './core-state.js'
-import { gaveUp, phaseUnknown, poolEnded } from './refusals.js'
-import { drainPool, holdOver } from './drain.js'
+import { gaveUp, phaseUnknown, poolEnded, holdOver } from './refusals.js'
 import type { FenceMessage } from './fence-error.js'
-import { getReady } from './get-ready.js'
 import { Guests } from './guests.js'
 import { idleFailed } from './idle-failed.js'
 import type { Gate, HoldLease, ReleaseReport } from './gate.js'
@@ -123,19 +121,21 @@ export class PoolCore implements Gate, AdmissionView {
     this.line.reject(phaseUnknown)
   }
 
-  async arm(warmUp?: string): Promise<void> {
+  async arm(warmUp?: string, deadline?: number): Promise<void> {
     const { side } = this
     const { kind } = this.state
     if (kind === 'direct' || kind === 'releasing') this.#gate.enter({ kind: 'armed', side })
     const { generation } = this.#gate
     try {
+      // Loaded only here, and what drains with it: at the drain everybody waits.
+      const [{ getReady }] = await Promise.all([import('./get-ready.js'), import('./drain.js')])
       await getReady(this, this.#options, warmUp)
     } catch (error) {
       if (generation === this.#gate.generation) this.release(side)
       throw error
     }
     // Last of all, so that the catalogs are those of the moment before the hold.
-    await this.reads.open()
+    await this.reads.open(deadline)
   }
 
   hold(lease: HoldLease): void {
@@ -160,6 +160,7 @@ export class PoolCore implements Gate, AdmissionView {
     if (state.kind !== 'held') throw holdOver()
     const { line, turns, pins, guests } = this
     const isCurrent = (): boolean => generation === this.#gate.generation
+    const { drainPool } = await import('./drain.js')
     await drainPool({ pool: this.pools[state.side], line, turns, pins, guests, isCurrent }, deadlineMillis)
     // From here nothing is admitted to this side any more.
     state.shut = true

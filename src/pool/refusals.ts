@@ -19,3 +19,6 @@ export const gaveUp = (cause: unknown): Error =>
       cause,
     },
   )
+
+export const holdOver = (): CutoverError =>
+  new CutoverError('ERR_HOLD_TIMEOUT', 'the hold ended before everything was drained')

@@ -11,7 +11,6 @@ import {
   type InnerClient,
   type InnerPool,
 } from './pg-internals.js'
-import { warmUp } from './warm-up.js'
 
 export interface SidePoolHooks {
   /** A statement on this side was refused by a fence. Told once for each refusal, in whatever route. */
@@ -137,6 +136,8 @@ export class SidePool {
     inner.options.min = Math.max(this.#usualMin, wanted)
     this.muted = true
     try {
+      // Loaded only here: nothing is warmed at rest.
+      const { warmUp } = await import('./warm-up.js')
       await warmUp(inner, wanted, text)
     } finally {
       this.muted = false

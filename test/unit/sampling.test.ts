@@ -256,6 +256,7 @@ describe('a sampler', () => {
     const sampler = { perSecond: 4, active: true, take: () => {} }
     const source = Object.assign(memorySource('old'), { sampler })
     const cutover = createCutover({ name: 'orders', old: stubConfig(1), new: stubConfig(1), source })
+    await cutover.ready()
     expect(vi.getTimerCount()).toBe(1)
     await cutover.end()
     expect(vi.getTimerCount()).toBe(0)
