@@ -68,7 +68,7 @@ export async function prepare(a: Attempt, deadline: number): Promise<void> {
     a.rescue[to].run('select'),
   ])
   assertGoesOn(a)
-  await m.gate.arm(warmUpText(a.scope))
+  await m.gate.arm(warmUpText(a.scope), deadline)
   assertGoesOn(a)
 }
 

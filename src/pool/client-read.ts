@@ -11,6 +11,10 @@ import type { SessionClient } from './session-client.js'
 const BEGIN = `begin read only; set local application_name = 'pg-cutover reads'`
 const END = 'commit'
 
+// Texts are read as by servers where a backslash in a string is nothing special; this session may have been set otherwise.
+const ASK = `; select pg_catalog.current_setting('standard_conforming_strings') as strings`
+const asTheyAre = { getTypeParser: () => (value: string) => value }
+
 // What a pool of a library asks at the end of a lease, before it hands an answer over. It touches no data.
 const RESET = /^\s*discard\s+all\s*;?\s*$/i
 
@@ -74,9 +78,11 @@ export class ClientRead {
       return true
     }
     counters.heldReads++
-    client.query(BEGIN, (refused: Error | null) => {
+    const begin = { text: text.includes('\\') ? BEGIN + ASK : BEGIN, types: asTheyAre }
+    client.query(begin, (refused: Error | null, begun: unknown) => {
       if (refused) finish(refused)
-      else client.query(copyOf(statement, finish))
+      else if (begin.text === BEGIN || stringsOf(begun) === 'on') client.query(copyOf(statement, finish))
+      else client.query(END, () => rest({ ...held, read: undefined }))
     })
     return true
   }
@@ -97,6 +103,12 @@ function copyOf(statement: Statement, answer: Answer): Statement {
   const copy = new pg.Query(given as pg.QueryConfig, undefined, answer as () => void) as unknown as Statement
   if (query_timeout !== undefined) copy.query_timeout = query_timeout
   return copy
+}
+
+/** What the last of several statements has answered. */
+function stringsOf(answers: unknown): unknown {
+  const last: unknown = Array.isArray(answers) ? answers.at(-1) : undefined
+  return (last as pg.QueryResult<{ strings: unknown }> | undefined)?.rows[0]?.strings
 }
 
 const isMistake = (error: unknown): boolean =>

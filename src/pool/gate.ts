@@ -45,9 +45,10 @@ export interface Gate {
   /**
    * Opens the other side's connections, runs `warmUp` once on each, and puts the queue in front; opens the connections for
    * reads in the hold. On rejection the route is as it was before; neither a warm-up that fails on a connection nor a want of
-   * connections for reads is a reason.
+   * connections for reads is a reason. These take no more than half the time that is left until `deadline`, as
+   * `performance.now()` counts it.
    */
-  arm(warmUp?: string): Promise<void>
+  arm(warmUp?: string, deadline?: number): Promise<void>
   /** From this turn on new work waits. */
   hold(lease: HoldLease): void
   /** Resolves when nothing of this process runs on its side any more; rejects with `ERR_DRAIN_TIMEOUT` and the leases. */

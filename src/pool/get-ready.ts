@@ -18,10 +18,12 @@ interface ReadyView {
 
 export async function getReady(
   view: ReadyView,
-  { name, events }: PoolCoreOptions,
+  { name, events, texts }: PoolCoreOptions,
   warmUp: string | undefined,
 ): Promise<void> {
   const { side, pools, pins, stopFirst } = view
+  // It stops everything else for a moment when it is loaded: as long before the hold as can be.
+  texts.load().catch(() => {})
   const stopped = await Promise.allSettled([...stopFirst].map((stop) => stop()))
   for (const outcome of stopped) if (outcome.status === 'rejected') throw outcome.reason
   const target = pools[otherSide(side)]

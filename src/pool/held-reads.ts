@@ -3,13 +3,21 @@ import type { Side } from '../phase/phases.js'
 import { readFence, FENCE_SQLSTATE } from './fence-error.js'
 import type { CoreState } from './core-state.js'
 import type { Acquisition } from './hold-queue.js'
+import type { Guests } from './guests.js'
 import type { InnerClient } from './pg-internals.js'
 import type { PoolCoreOptions } from './pool-core-options.js'
 import type { ReadLane } from './read-lane.js'
 import type { SidePool } from './side-pool.js'
 import type { WaitingLine } from './waiting-line.js'
+import { within } from './within.js'
 
 const USUAL_MAX = 10
+// A large schema takes seconds to be learnt for the first time.
+const LONGEST_OPEN_MILLIS = 10_000
+// Nobody waits for it but a process that has nothing more to do.
+const LONGEST_AHEAD_MILLIS = 60_000
+// A text that is seen for the first time takes a microsecond a letter, and thousands of calls may wait.
+const SLICE_MILLIS = 2
 // Texts that are built anew each time must not grow the memory.
 const MISTAKES = 1_000
 
@@ -18,6 +26,7 @@ interface HeldReadsView {
   readonly side: Side
   readonly pools: Readonly<Record<Side, SidePool>>
   readonly line: WaitingLine
+  readonly guests: Guests
   readonly counters: { heldReads: number }
 }
 
@@ -26,6 +35,8 @@ export class HeldReads {
   readonly #options: PoolCoreOptions
   #lane: ReadLane | undefined
   #opening: Promise<void> | undefined
+  #ahead: Promise<void> | undefined
+  #aheadLane: ReadLane | undefined
   /** Texts that were taken for reads and that the server has refused. */
   readonly #mistaken = new Set<string>()
   /** No connection could be had for this hold. */
@@ -44,15 +55,41 @@ export class HeldReads {
   }
 
   /**
-   * Opens connections to the side in use and learns its catalogs. Never rejects: where that cannot be done, reads wait as
-   * everything does, and a `warning` says so.
+   * Opens connections to the side in use and learns its catalogs, in half the time that is left. Never rejects: where that
+   * cannot be done, reads wait as everything does, and a `warning` says so.
    */
-  open(): Promise<void> {
-    if (this.#opening !== undefined) return this.#opening
+  async open(deadline = Infinity): Promise<void> {
+    const opening = (this.#opening ??= this.#begin())
+    const millis = Math.min(LONGEST_OPEN_MILLIS, Math.max(0, deadline - performance.now()) / 2)
+    await within(millis, opening, 'they were not ready').catch((error: unknown) => {
+      if (opening === this.#opening) this.#failed(error)
+    })
+  }
+
+  #begin(): Promise<void> {
     const opening = this.#open().finally(() => {
       if (this.#opening === opening) this.#opening = undefined
     })
-    return (this.#opening = opening)
+    return opening
+  }
+
+  /** Learns the catalogs of the side in use long before any move, which then has to see only what has changed since. */
+  ahead(): void {
+    const { texts, heldReadsMax } = this.#options
+    if (heldReadsMax === 0 || this.#ahead !== undefined) return
+    const learn = async (): Promise<void> => {
+      const [{ ReadLane }, statements] = await Promise.all([import('./read-lane.js'), texts.load()])
+      const { state, side, pools } = this.#view
+      if (state.kind === 'ended') return
+      const lane = new ReadLane(pools[side], 1, IDLE)
+      this.#aheadLane = lane
+      await within(LONGEST_AHEAD_MILLIS, lane.open(1, statements), 'the catalogs were not read')
+    }
+    this.#ahead = learn()
+      // The next move tries again, and says so where it fails.
+      .catch(() => {})
+      .then(() => this.#aheadLane?.end())
+      .finally(() => (this.#aheadLane = this.#ahead = undefined))
   }
 
   /** Whether a `query` of this text may be answered in the hold that is on, or in the next one. */
@@ -63,7 +100,7 @@ export class HeldReads {
     if (this.#lane?.ready === true) return this.#isRead(text)
     // Without an `arm` before the hold there are no connections until somebody asks: they would keep a process alive that
     // has nothing more to do.
-    void this.open()
+    if (this.#opening === undefined) void this.open()
     return true
   }
 
@@ -82,13 +119,23 @@ export class HeldReads {
   /** Lets go on what came before it could, as from the beginning of a hold or from when the connections were open. */
   moveIn(): void {
     if (!this.#isFlowing) return
-    const { queue } = this.#view.line
-    for (const entry of queue.entries()) {
-      if (entry.read === undefined || !this.#isRead(entry.read)) continue
-      queue.remove(entry)
-      this.#lane?.take(entry)
+    this.#moveIn(this.#view.line.queue.entries(), this.#lane)
+  }
+
+  #moveIn(entries: readonly Acquisition[], lane: ReadLane | undefined): void {
+    const { line } = this.#view
+    const end = performance.now() + SLICE_MILLIS
+    for (const [at, entry] of entries.entries()) {
+      if (!this.#isFlowing || lane !== this.#lane) return
+      if (performance.now() >= end) {
+        setImmediate(() => this.#moveIn(entries.slice(at), lane))
+        break
+      }
+      if (entry.read === undefined || entry.queue !== line.queue || !this.#isRead(entry.read)) continue
+      line.queue.remove(entry)
+      lane?.take(entry)
     }
-    this.#view.line.watch()
+    line.watch()
   }
 
   /** Starts no read any more. Those that were not sent wait with everything else, in the order of their calls. */
@@ -114,7 +161,8 @@ export class HeldReads {
   /** Resolves when every connection is closed, those with a read under way when it is done. */
   async closed(): Promise<void> {
     this.close()
-    await Promise.all(this.#closing)
+    void this.#aheadLane?.end()
+    await Promise.all([...this.#closing, this.#ahead])
   }
 
   /** Whether the server has refused what ran on one of the connections, since it was no read. */
@@ -135,7 +183,7 @@ export class HeldReads {
     try {
       // Neither is needed before the first move.
       const [{ ReadLane }, statements] = await Promise.all([import('./read-lane.js'), texts.load()])
-      if (!this.#isWanted) return
+      if (!this.#isWanted || this.#gaveUp) return
       const { side, pools } = this.#view
       const { options, totalCount } = pools[side].inner
       lane = this.#lane ??= new ReadLane(pools[side], heldReadsMax ?? Math.min(options.max, USUAL_MAX), {
@@ -148,7 +196,9 @@ export class HeldReads {
         back: (entries) => this.#view.line.takeIn(entries),
       })
       await lane.open(Math.max(1, totalCount), statements)
-      if (lane === this.#lane) this.moveIn()
+      if (lane !== this.#lane) return
+      this.moveIn()
+      this.#view.guests.routeChanged()
     } catch (error) {
       if (lane === undefined || lane === this.#lane) this.#failed(error)
     }
@@ -159,7 +209,7 @@ export class HeldReads {
     this.#drop()
     const { name, events } = this.#options
     const reason = error instanceof Error ? error.message : String(error)
-    const message = `reads wait in a hold like everything else, since the ${this.#view.side} side gives them no connections: ${reason}`
+    const message = `reads wait in a hold like everything else, since none can be answered by the ${this.#view.side} side: ${reason}`
     events.publish('warning', { name, code: 'HELD_READS', message })
   }
 
@@ -177,3 +227,6 @@ export class HeldReads {
     return this.#options.texts.isRead(text, this.#view.side) && !this.#mistaken.has(text)
   }
 }
+
+/** Of a lane that nobody gives a call. */
+const IDLE = { mayStart: () => false, started: () => {}, failed: () => {}, back: () => {} }

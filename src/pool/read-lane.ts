@@ -7,9 +7,10 @@ import type { InnerClient, InnerPool } from './pg-internals.js'
 import { closeReadOnlyPool, readOnlyPool } from './read-pool.js'
 import type { SidePool } from './side-pool.js'
 import { warmUp } from './warm-up.js'
+import { within } from './within.js'
 
 // It is no reason against a move that a server gives no connections for this.
-const OPEN_MILLIS = 2_000
+const CONNECT_MILLIS = 2_000
 
 export interface LaneHooks {
   /** Asked in the turn in which a call has its client, since the hold may be over by then. */
@@ -35,6 +36,8 @@ export class ReadLane {
   /** Lower than that of the pool once the server has refused a connection. */
   #max: number
   #running = 0
+  /** Clients that have a read. */
+  readonly #reading = new Set<InnerClient>()
 
   constructor(pool: SidePool, max: number, hooks: LaneHooks) {
     this.#side = pool.side
@@ -43,20 +46,18 @@ export class ReadLane {
     this.#hooks = hooks
   }
 
-  /** Opens connections and learns the catalogs as they are now. Rejects where there is no connection, or not in time. */
+  /** Opens connections and learns the catalogs as they are now. Rejects where there is no connection, or not soon. */
   async open(wanted: number, statements: Statements): Promise<void> {
     const query: CatalogQuery = (text, values = []) =>
       // With pg's own parsers: those of the application may make anything of what a catalog says.
       this.#pool.query({ text, values: [...values], types: pg.types }) as ReturnType<CatalogQuery>
-    const open = async (): Promise<void> => {
-      await warmUp(this.#pool, Math.min(wanted, this.#max), undefined).catch((error: unknown) => {
-        // Some are better than none.
-        if (this.#pool.idleCount === 0) throw error
-        this.#max = this.#pool.idleCount
-      })
-      await statements.learn(this.#side, query)
-    }
-    await within(OPEN_MILLIS, open())
+    const warm = warmUp(this.#pool, Math.min(wanted, this.#max), undefined).catch((error: unknown) => {
+      // Some are better than none.
+      if (this.#pool.idleCount === 0) throw error
+      this.#max = this.#pool.idleCount
+    })
+    await within(CONNECT_MILLIS, warm, 'the server gave no connection')
+    await statements.learn(this.#side, query)
     this.ready = true
   }
 
@@ -74,11 +75,11 @@ export class ReadLane {
     for (const entries of [this.#starting, this.waiting]) this.#hooks.back(entries)
   }
 
-  /** Closes idle connections at once, and the others with their reads. */
+  /** Closes the connections that have a read when it is done, and all others at once. */
   end(): Promise<void> {
     this.ready = false
     this.stop()
-    return closeReadOnlyPool(this.#pool)
+    return closeReadOnlyPool(this.#pool, this.#reading)
   }
 
   #start(entry: Acquisition): void {
@@ -88,6 +89,7 @@ export class ReadLane {
       const isMine = entry.queue === this.#starting
       if (isMine) this.#starting.remove(entry)
       const done = (fault?: Error | boolean): void => {
+        if (client) this.#reading.delete(client)
         release(fault)
         this.#running--
         this.#pump()
@@ -97,6 +99,7 @@ export class ReadLane {
         if (isMine) this.#refused(entry, error ?? new Error('no client'))
       } else if (!isMine) done()
       else if (this.#hooks.mayStart(entry)) {
+        this.#reading.add(client)
         this.#hooks.started(client)
         entry.resource.runInAsyncScope(entry.callback, undefined, undefined, client, done)
       } else {
@@ -136,12 +139,4 @@ function only(entry: Acquisition): HoldQueue {
   const queue = new HoldQueue()
   queue.append(entry)
   return queue
-}
-
-function within(millis: number, work: Promise<void>): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const late = (): void => reject(new Error(`the server gave no connection within ${millis} ms`))
-    const timer = setTimeout(late, millis)
-    work.then(resolve, reject).finally(() => clearTimeout(timer))
-  })
 }

@@ -13,6 +13,9 @@ export interface ReadOnlyPoolOptions {
 
 type Verify = NonNullable<pg.PoolConfig['verify']>
 
+/** Clients whose listeners to `connect` have thrown. */
+const refused = new WeakMap<object, Error>()
+
 // A server that does not answer is not waited for longer than this.
 const GOODBYE_MILLIS = 1_000
 
@@ -49,19 +52,29 @@ export function readOnlyPool(
   pool.on('connect', (client) => {
     // One that dies while it is out and has no listener would end the process.
     client.on('error', () => {})
-    for (const listener of inner.listeners('connect'))
-      if (listener !== side.watch) Reflect.apply(listener, inner, [client])
+    try {
+      for (const listener of inner.listeners('connect'))
+        if (listener !== side.watch) Reflect.apply(listener, inner, [client])
+    } catch (error) {
+      // It is a connection that nobody of the application has asked for.
+      refused.set(client, error instanceof Error ? error : new Error(String(error)))
+    }
   })
   return pool
 }
 
-/** Closes what is idle at once, and the rest when it comes back. What is being opened is given up. */
-export async function closeReadOnlyPool(pool: InnerPool): Promise<void> {
+/**
+ * Closes what is idle at once, and what is `inUse` when it comes back; without that, all that is out. What is being opened
+ * or set up is given up, since the server may never answer.
+ */
+export async function closeReadOnlyPool(pool: InnerPool, inUse?: ReadonlySet<InnerClient>): Promise<void> {
   if (pool.ending) return
   const idle = pool._idle.map(({ client }) => client)
-  const opening = pool._clients.filter((client) => client._connected === false)
+  const given = pool._clients.filter((client) =>
+    inUse === undefined ? client._connected === false : !idle.includes(client) && !inUse.has(client),
+  )
   const ended = pool.end()
-  for (const client of opening) client.connection?.stream.destroy()
+  for (const client of given) client.connection?.stream.destroy()
   const goodbye = setTimeout(() => {
     for (const client of idle) client.connection?.stream.destroy()
   }, GOODBYE_MILLIS)
@@ -79,6 +92,8 @@ function verifyWith(verify: Verify | undefined, settings: Readonly<Record<string
     ([name, value]) => `pg_catalog.set_config(${literal(name)}, ${literal(value)}, false)`,
   )
   const setUp: Verify = (client, done) => {
+    const error = refused.get(client)
+    if (error) return done(error)
     const { processID: processId } = client as unknown as InnerClient
     const text = `select ${all.join(', ')} where pg_catalog.pg_backend_pid() = ${processId ?? 0}`
     client.query(text, (error: Error | undefined, result: pg.QueryResult | undefined) => {

@@ -5,6 +5,7 @@ import type pg from 'pg'
 import type { LeaseReport } from './gate.js'
 import type { InnerClient } from './pg-internals.js'
 import type { SidePool } from './side-pool.js'
+import { within } from './within.js'
 
 const LOOK_EVERY_MILLIS = 5
 // For the names in an error that is due anyway.
@@ -74,7 +75,7 @@ export async function whoIs(pool: SidePool, leases: readonly LeaseReport[]): Pro
   client.on('error', () => {})
   const pids = leases.map((lease) => lease.processId)
   const asked = client.connect().then(() => client.query<LeaseReport & { pid: number }>(WHO, [pids]))
-  const rows = await within(NAME_WITHIN_MILLIS, asked).then(
+  const rows = await within(NAME_WITHIN_MILLIS, asked, 'no answer came').then(
     (result) => {
       client.end(() => {})
       return result.rows
@@ -123,12 +124,5 @@ function timeout(pool: SidePool, millis: number, atWork: readonly number[] | und
       : `was still at work for this process after ${millis} ms (backends ${atWork.join(', ')})`
   return new CutoverError('ERR_DRAIN_TIMEOUT', `the ${pool.side} server ${why}`, {
     details: { backends: atWork ?? [] },
-  })
-}
-
-function within<T>(millis: number, work: Promise<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error('late')), millis)
-    work.then(resolve, reject).finally(() => clearTimeout(timer))
   })
 }

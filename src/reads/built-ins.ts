@@ -23,6 +23,10 @@ export const DENIED: readonly string[] = words(`
   pg_input_is_valid pg_input_error_info
   domain_in domain_recv record_in record_recv array_in array_recv range_in range_recv multirange_in multirange_recv`)
 
+/** Functions of extensions, by their names in C: declared stable, and they run the text that they are given. */
+export const RUNS_TEXTS: readonly string[] = words(`
+  crosstab crosstab_hash connectby_text connectby_text_serial xpath_table`)
+
 /** They make values of a row's type, whose checks are as safe as all types are. */
 export const POPULATING: readonly string[] = words(`
   json_populate_record json_populate_recordset jsonb_populate_record jsonb_populate_recordset
@@ -69,5 +73,5 @@ export const SYSTEM_TYPES: ReadonlySet<string> = new Set(
   regrole regnamespace regconfig regdictionary regcollation`),
 )
 
-/** Words that dates are made of at the moment they are read: `'now'`, `'today 12:00'`. */
-export const MOVING_CONSTANT = /^\s*(now|today|tomorrow|yesterday)\b/i
+/** Words that dates are made of at the moment they are read: `'now'`, `'12:00 today'`, `'{now}'`. */
+export const MOVING_CONSTANT = /^(?:[^a-z]|[ap]m\b)*\b(?:now|today|tomorrow|yesterday)\b/i

@@ -1,5 +1,5 @@
 // Asks a side, in one statement each, whether its schema has changed and what it says of everything a text may name.
-import { DENIED, HARMLESS, MOVING, MOVING_PATTERN, ORDER_BOUND } from './built-ins.js'
+import { DENIED, HARMLESS, MOVING, MOVING_PATTERN, ORDER_BOUND, RUNS_TEXTS } from './built-ins.js'
 
 /** Ids below are those of objects that came with the server. */
 const FIRST_USER_ID = 16384
@@ -81,6 +81,7 @@ functions as (
          (case when p.proretset then 8 else 0 end | case when p.prokind = 'p' or (p.provolatile = 'v' and p.prokind <> 'a') then 3 else 0 end
           | case when p.prosrc = '' or l.lanname <> 'internal' then 0
                  else coalesce((select bit_or(b.flags) from built_in b where b.prosrc = p.prosrc), 1) end
+          | case when l.lanname = 'c' and p.prosrc = any(${list(RUNS_TEXTS)}) then 3 else 0 end
           | case when p.prokind = 'a' then (
               select coalesce(bit_or(b.flags), 0) from pg_catalog.pg_aggregate a join built_in b
                   on b.oid in (a.aggtransfn, a.aggfinalfn, a.aggcombinefn, a.aggmtransfn, a.aggminvtransfn, a.aggmfinalfn)

@@ -6,14 +6,7 @@ import type { Slices } from './slices.js'
 const WORD = /[\p{L}_][\p{L}\p{N}_$]*(?:"?\s*\()?/gu
 
 /** Words by which a body that was declared harmless gives up its declaration: what comes after them is made as it runs. */
-const RUNS_ANYTHING: ReadonlySet<string> = new Set([
-  'execute',
-  'notify',
-  'dblink',
-  'plpy',
-  'plv8',
-  'spi_exec_query',
-])
+const RUNS_ANYTHING: ReadonlySet<string> = new Set(['execute', 'notify', 'dblink', 'plpy', 'plv8'])
 const MOVING_WORDS: ReadonlySet<string> = new Set([
   'current_date',
   'current_time',
@@ -64,7 +57,7 @@ export async function spread(rows: CatalogRows, slices: Slices): Promise<Readonl
 }
 
 function wordFlags(word: string): Flags {
-  if (RUNS_ANYTHING.has(word)) return WRITES | MOVES
+  if (RUNS_ANYTHING.has(word) || word.startsWith('spi_')) return WRITES | MOVES
   return (MOVING_WORDS.has(word) ? MOVES : 0) | (CUTTING_WORDS.has(word) ? CUTS : 0)
 }
 

@@ -141,6 +141,16 @@ describe.each(['old', 'new'] as const)('on the %s side', (side) => {
     expect(statements.isRead('select 1', side)).toBe(true)
   })
 
+  it('functions of extensions that run the text that they are given are no reads, however they are declared', async () => {
+    await clients[side].query('create extension tablefunc')
+    await statements.learn(side, query)
+    expect(statements.isRead(`select * from crosstab('select w()') as made(a text, b text)`, side)).toBe(
+      false,
+    )
+    expect(statements.isRead(`select * from crosstab2('select w()')`, side)).toBe(false)
+    await clients[side].query('drop extension tablefunc')
+  })
+
   it('it takes no privileges', async () => {
     const role = `reader_${databases.name}`
     await clients[side].query(`create role ${role}`)
