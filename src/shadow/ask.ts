@@ -11,6 +11,8 @@ export interface AskLimits {
   readonly timeoutMillis: number
   /** Rows are kept as long as all of them fit into this. Default 256 KiB. */
   readonly keepBytes?: number | undefined
+  /** Has the server look up what the text names and no more: not even a plan is made, which may run functions. */
+  readonly parseOnly?: boolean | undefined
 }
 
 /**
@@ -62,6 +64,12 @@ interface AskedClient extends pg.ClientBase {
   readonly connection?: { readonly stream: Readable }
 }
 
+interface AskedConnection {
+  parse(message: { readonly name: string; readonly text: string; readonly types: readonly number[] }): void
+  describe(message: { readonly type: 'S'; readonly name: string }): void
+  sync(): void
+}
+
 interface RowDescription {
   readonly fields: readonly {
     readonly name: string
@@ -95,6 +103,7 @@ class Question extends pg.Query {
   /** pg's client sets it to a timer's end where a timeout is set. */
   declare callback: ((error: unknown) => void) | undefined
   declare query_timeout: number
+  declare prepare: (connection: AskedConnection) => void
 
   constructor(
     client: AskedClient,
@@ -110,6 +119,12 @@ class Question extends pg.Query {
     this.#rows = new AnswerRows(limits.keepBytes ?? KEEP_BYTES)
     this.#resolve = resolve
     this.query_timeout = limits.timeoutMillis + GRACE_MILLIS
+    if (limits.parseOnly === true)
+      this.prepare = (connection) => {
+        connection.parse({ name: '', text, types: [] })
+        connection.describe({ type: 'S', name: '' })
+        connection.sync()
+      }
     const submit = this.submit.bind(this)
     this.submit = (connection) => {
       this.#sent = performance.now()

@@ -2,6 +2,8 @@
 import { otherSide, type Side } from '../phase/phases.js'
 import type { Statements } from '../reads/statements.js'
 import type { Book } from './book.js'
+import { mayDiffer } from './choice.js'
+import { tellsTheTime } from './moving-values.js'
 import type { CompareOptions } from './compare.js'
 import { bySide, compareBySide, kindOfComparison, tellDifference } from './difference.js'
 import type { KnownRead } from './known-reads.js'
@@ -23,7 +25,7 @@ export interface ComparedCall {
 
 export interface ComparerOptions {
   readonly book: Book
-  readonly statements: Pick<Statements, 'isRead' | 'isSteady' | 'isChoice'>
+  readonly statements: Pick<Statements, 'isSteady' | 'isChoice' | 'ownLimit'>
   /** The side that the reads of the application go to. */
   readonly writer: Side
   readonly max: number
@@ -31,6 +33,8 @@ export interface ComparerOptions {
   readonly values: boolean
   /** Never rejects. */
   readonly ask: (side: Side, text: string, values: readonly unknown[]) => Promise<Reply>
+  /** Whether a side knows what the text names, without running any of it. Never rejects. */
+  readonly parse: (side: Side, text: string) => Promise<Reply>
   /** False while the writer may be about to change: nothing is asked then. */
   readonly mayAsk: () => boolean
   readonly passed: (round: number) => Promise<boolean>
@@ -102,7 +106,7 @@ export class Comparer {
   async #compare({ read, values }: AnsweredRead): Promise<void> {
     const { writer, statements } = this.#options
     // The catalogs may have been read again since the call was chosen.
-    if (!statements.isSteady(read.text, writer)) return this.#skip('volatile')
+    if (!statements.isSteady(read.text, writer) || tellsTheTime(values)) return this.#skip('volatile')
     const ask = {
       writer: () => this.#ask(writer, read.text, values),
       other: () => this.#askOther(read, values),
@@ -110,18 +114,21 @@ export class Comparer {
     const [first, second] = await Promise.all([ask.writer(), ask.other()])
     const left = [first, second].find((reply) => reply.kind === 'skipped')
     if (left) return this.#skip(left.why)
+    // The caller has had an answer: what our own session is refused lies in that session and says nothing of either side.
+    if (first.kind === 'failed') return this.#skip('unavailable')
     const settling: Settling = {
       askWriter: ask.writer,
       askOther: ask.other,
       passed: this.#options.passed,
       pause: this.#options.pause,
       compare: async (one, two) => kindOfComparison(await compareBySide(writer, one, two, this.#how(read))),
-      free: statements.isChoice(read.text, writer),
+      free: (one, two) =>
+        statements.isChoice(read.text, writer) &&
+        mayDiffer(statements.ownLimit(read.text, writer), values, one, two),
     }
     if ((await kindOf(settling, first, second)) === 'equal') {
       this.#note(read, { outcome: 'equal', writer: first, other: second }, [first, second])
-      if (first.kind === 'answer') await this.#plans.look(read, values)
-      return
+      return this.#plans.look(read, values)
     }
     if (await this.#cannotTell(read, first, second)) return this.#skip('tooLarge')
     if (this.#settling >= this.#options.max * SETTLED_FOR_EACH) return this.#skip('busy')
@@ -136,14 +143,16 @@ export class Comparer {
   }
 
   /**
-   * What is no steady read by the other side's catalogs is not run there. It is planned, which tells a statement that will fail
-   * there, since a table or a function is missing, from one that does more than read there.
+   * What is no steady read by the other side's catalogs is not run there, and not planned either: a plan may run functions.
+   * It is only parsed, which tells a statement that will fail there, since a table or a function is missing, from one that
+   * does more than read there.
    */
   async #askOther(read: KnownRead, values: readonly unknown[]): Promise<Reply> {
-    if (this.#options.statements.isSteady(read.text, this.#other))
-      return this.#ask(this.#other, read.text, values)
-    const planned = await this.#ask(this.#other, `explain ${read.text}`, values)
-    return planned.kind === 'answer' ? skipped('volatile') : planned
+    const { statements, parse, mayAsk } = this.#options
+    if (statements.isSteady(read.text, this.#other)) return this.#ask(this.#other, read.text, values)
+    if (!mayAsk()) return skipped('interrupted')
+    const parsed = await parse(this.#other, read.text)
+    return parsed.kind === 'answer' ? skipped('volatile') : parsed
   }
 
   async #settle(read: KnownRead, settling: Settling, first: readonly [Reply, Reply]): Promise<void> {

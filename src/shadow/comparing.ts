@@ -129,6 +129,7 @@ export class Comparing {
       statements,
       writer,
       ask: (side, text, values) => this.#pools.ask(side, text, values),
+      parse: (side, text) => this.#pools.parse(side, text),
       mayAsk: () => core.state.kind === 'direct' && core.side === writer,
       passed: (round) =>
         passed(round, signal).catch((error: unknown) => {

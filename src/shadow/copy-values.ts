@@ -2,53 +2,70 @@
 
 /** Deeper is no value that anybody sends. */
 const DEEPEST = 6
-const MOST_ELEMENTS = 10_000
+/** Of all values of a call together, since the copying is its caller's time. */
+const MOST_PARTS = 10_000
 const MOST_BYTES = 1024 * 1024
 
-const NOT_COPIED = Symbol('not copied')
+/** Thrown for what cannot be copied to the same effect. */
+class NotCopied extends Error {}
 
-/** Undefined where not all of them can be copied to the same effect. */
+/** Undefined where not all of them can be copied to the same effect. Never throws, whatever they are. */
 export function copyValues(values: unknown): readonly unknown[] | undefined {
   if (values === undefined || values === null) return []
   if (!Array.isArray(values)) return undefined
-  const copied = copy(values, 0)
-  return Array.isArray(copied) ? copied : undefined
-}
-
-function copy(value: unknown, depth: number): unknown {
-  if (typeof value !== 'object' || value === null)
-    return typeof value === 'function' || typeof value === 'symbol' ? NOT_COPIED : value
-  if (value instanceof Date) return new Date(value)
-  if (ArrayBuffer.isView(value)) return copyBytes(value)
-  if (Array.isArray(value)) return copyArray(value, depth)
-  return asJson(value)
-}
-
-function copyBytes({ buffer, byteOffset, byteLength }: ArrayBufferView): unknown {
-  // A copy of the bytes: Buffer.from of the memory itself would share it.
-  return byteLength > MOST_BYTES ? NOT_COPIED : Buffer.from(Buffer.from(buffer, byteOffset, byteLength))
-}
-
-function copyArray(values: readonly unknown[], depth: number): unknown {
-  if (depth >= DEEPEST || values.length > MOST_ELEMENTS) return NOT_COPIED
-  const copied: unknown[] = []
-  for (const value of values) {
-    const one = copy(value, depth + 1)
-    if (one === NOT_COPIED) return NOT_COPIED
-    copied.push(one)
-  }
-  return copied
-}
-
-/** As pg itself sends a plain object. One that says by itself how it is sent is asked once, by its own call. */
-function asJson(value: object): unknown {
-  const prototype: unknown = Object.getPrototypeOf(value)
-  if ((prototype !== Object.prototype && prototype !== null) || 'toPostgres' in value || 'toJSON' in value)
-    return NOT_COPIED
   try {
-    const json = JSON.stringify(value)
-    return json.length > MOST_BYTES ? NOT_COPIED : json
+    return new Copying().array(values, 0)
   } catch {
-    return NOT_COPIED
+    return undefined
+  }
+}
+
+class Copying {
+  #parts = 0
+  #bytes = 0
+
+  array(values: readonly unknown[], depth: number): readonly unknown[] {
+    if (depth >= DEEPEST || values.length > MOST_PARTS) throw new NotCopied()
+    return Array.from(values, (value) => this.#copy(value, depth + 1))
+  }
+
+  #copy(value: unknown, depth: number): unknown {
+    this.#count(value)
+    if (typeof value !== 'object' || value === null) {
+      if (typeof value === 'function' || typeof value === 'symbol') throw new NotCopied()
+      return value
+    }
+    if (value instanceof Date) return new Date(value)
+    if (ArrayBuffer.isView(value)) return this.#copyBytes(value)
+    if (Array.isArray(value)) return this.array(value, depth)
+    return this.#asJson(value)
+  }
+
+  #copyBytes({ buffer, byteOffset, byteLength }: ArrayBufferView): Buffer {
+    this.#bytes += byteLength
+    this.#refuseMore()
+    // A copy of the bytes: Buffer.from of the memory itself would share it.
+    return Buffer.from(Buffer.from(buffer, byteOffset, byteLength))
+  }
+
+  /** As pg itself sends a plain object. One that says by itself how it is sent is asked once, by its own call. */
+  #asJson(value: object): string {
+    const prototype: unknown = Object.getPrototypeOf(value)
+    if ((prototype !== Object.prototype && prototype !== null) || 'toPostgres' in value || 'toJSON' in value)
+      throw new NotCopied()
+    return JSON.stringify(value, (_, part: unknown) => {
+      this.#count(part)
+      return part
+    })
+  }
+
+  #count(part: unknown): void {
+    this.#parts++
+    if (typeof part === 'string') this.#bytes += part.length
+    this.#refuseMore()
+  }
+
+  #refuseMore(): void {
+    if (this.#parts > MOST_PARTS || this.#bytes > MOST_BYTES) throw new NotCopied()
   }
 }

@@ -9,7 +9,7 @@ import type { Kind } from './settle-difference.js'
 export type Told = Omit<Mismatch, 'fingerprint' | 'outcome' | 'at'>
 
 export const kindOfComparison = ({ kind }: Comparison): Kind =>
-  kind === 'equal' || kind === 'order' ? kind : 'other'
+  kind === 'equal' || kind === 'order' || kind === 'columns' ? kind : 'other'
 
 export async function tellDifference(
   replies: Readonly<Record<Side, Reply>>,

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import type { Side } from '../phase/phases.js'
 import type { Statements } from '../reads/statements.js'
+import { shownText } from './shown-text.js'
 
 /** A text that may be compared. */
 export interface KnownRead {
@@ -11,7 +12,7 @@ export interface KnownRead {
   /** The sequence of its rows is its own. */
   readonly ordered: boolean
   readonly fingerprint: string
-  /** Without users' values; undefined where the parser is not installed. */
+  /** Without users' values and comments; undefined where the parser is not installed, or is not sure of it. */
   readonly shown: string | undefined
   readonly quota: Quota
 }
@@ -184,7 +185,7 @@ export class KnownReads {
       steady: statements.isSteady(text, side),
       ordered: statement.ordered,
       fingerprint,
-      shown: statements.normalised(text),
+      shown: shownText(statements.normalised(text)),
       quota: this.#quota(fingerprint),
     }
   }

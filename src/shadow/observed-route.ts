@@ -42,7 +42,7 @@ export class ObservedRoute implements Route {
   }
 
   #sampled(read: KnownRead, text: unknown, values: unknown, callback: unknown): unknown {
-    const copied = copyValues(sentValues(text, values))
+    const copied = copiedValues(text, values)
     if (copied === undefined) return this.#plain.query(text, values, callback)
     const route = new SampledRoute(
       this.#plain,
@@ -56,17 +56,24 @@ export class ObservedRoute implements Route {
   }
 }
 
-/** Undefined for what sends itself, such as a cursor. */
+/** Undefined for what sends itself, such as a cursor, and for what cannot be read: its own call says so to the caller. */
 function textOf(given: unknown): string | undefined {
   if (typeof given !== 'object' || given === null) return undefined
-  const { text, submit } = given as { readonly text?: unknown; readonly submit?: unknown }
-  return typeof text === 'string' && submit === undefined ? text : undefined
+  try {
+    const { text, submit } = given as { readonly text?: unknown; readonly submit?: unknown }
+    return typeof text === 'string' && submit === undefined ? text : undefined
+  } catch {
+    return undefined
+  }
 }
 
 /** As pg takes them: those beside a config win over those in it. */
-function sentValues(text: unknown, values: unknown): unknown {
-  if (values && typeof values !== 'function') return values
-  return typeof text === 'object' && text !== null
-    ? (text as { readonly values?: unknown }).values
-    : undefined
+function copiedValues(text: unknown, values: unknown): readonly unknown[] | undefined {
+  if (values && typeof values !== 'function') return copyValues(values)
+  if (typeof text !== 'object' || text === null) return []
+  try {
+    return copyValues((text as { readonly values?: unknown }).values)
+  } catch {
+    return undefined
+  }
 }

@@ -4,7 +4,7 @@ import { skipped, type Reply } from './reply.js'
 import type { Outcome } from './report.js'
 
 /** How two answers differ, as far as the verdict needs it. */
-export type Kind = 'equal' | 'order' | 'other'
+export type Kind = 'equal' | 'order' | 'columns' | 'other'
 
 export interface Settling {
   askWriter(): Promise<Reply>
@@ -14,8 +14,8 @@ export interface Settling {
   /** Between two rounds. */
   pause(round: number): Promise<void>
   compare(one: Answer, other: Answer): Promise<Kind>
-  /** Which rows the statement gives is left to the server. */
-  readonly free: boolean
+  /** Whether two answers may have other rows each because the statement leaves the choice to the server. */
+  free(one: Answer, other: Answer): boolean
 }
 
 /** The replies of the last round; both are skipped where none came to its end. */
@@ -61,8 +61,8 @@ export async function settleDifference(settling: Settling): Promise<Settled | (R
     const kind = await kindOf(settling, writer, other)
     if (kind === 'equal') return { outcome: outcomeOfEqual(writer), writer, other }
     // The same rows in another order are the server's choice here too.
-    const isSettled = (await kindOf(settling, first, writer)) !== 'other'
-    if (isSettled && (kind === 'order' || (settling.free && bothAnswer(writer, other))))
+    const isSettled = isSame(await kindOf(settling, first, writer))
+    if (isSettled && (kind === 'order' || (kind === 'other' && isFree(settling, writer, other))))
       return { outcome: 'order', writer, other }
     const now: Settled = { outcome: 'real', writer, other }
     agreed = !isSettled ? 0 : (await agreesWith(settling, before, now)) ? agreed + 1 : 1
@@ -76,13 +76,17 @@ export async function settleDifference(settling: Settling): Promise<Settled | (R
 /** A statement that both sides refuse alike is refused by both. */
 const outcomeOfEqual = (reply: Reply): Outcome => (reply.kind === 'answer' ? 'lag' : 'equal')
 
-const bothAnswer = (one: Reply, other: Reply): boolean => one.kind === 'answer' && other.kind === 'answer'
+/** The columns of a statement, and whether it can be run at all, are nobody's choice. */
+const isFree = (settling: Settling, one: Reply, other: Reply): boolean =>
+  one.kind === 'answer' && other.kind === 'answer' && settling.free(one.answer, other.answer)
+
+const isSame = (kind: Kind): boolean => kind === 'equal' || kind === 'order'
 
 async function agreesWith(settling: Settling, before: Settled | undefined, now: Settled): Promise<boolean> {
   return (
     before !== undefined &&
-    (await kindOf(settling, before.writer, now.writer)) !== 'other' &&
-    (await kindOf(settling, before.other, now.other)) !== 'other'
+    isSame(await kindOf(settling, before.writer, now.writer)) &&
+    isSame(await kindOf(settling, before.other, now.other))
   )
 }
 

@@ -32,12 +32,21 @@ export class ShadowPools {
   }
 
   /** Never rejects. */
-  async ask(side: Side, text: string, values: readonly unknown[]): Promise<Reply> {
+  ask(side: Side, text: string, values: readonly unknown[]): Promise<Reply> {
+    return this.#ask(side, text, values, false)
+  }
+
+  /** Whether a side knows what a text names. Nothing of it is run, nor planned. Never rejects. */
+  parse(side: Side, text: string): Promise<Reply> {
+    return this.#ask(side, text, [], true)
+  }
+
+  async #ask(side: Side, text: string, values: readonly unknown[], parseOnly: boolean): Promise<Reply> {
     const client = await this.#connect(side).catch(() => undefined)
     if (client === undefined) return skipped('unavailable')
     let reusable = false
     try {
-      const asked = await ask(client, text, values, this.#options)
+      const asked = await ask(client, text, values, { ...this.#options, parseOnly })
       ;({ reusable } = asked)
       return replyOf(asked)
     } finally {

@@ -175,6 +175,17 @@ it('looks into some twenty new texts a second, after a hundred at first', async 
   expect(await meet(20)).toBeLessThanOrEqual(21)
 })
 
+function detached(): Uint8Array {
+  const bytes = new Uint8Array(8)
+  structuredClone(bytes.buffer, { transfer: [bytes.buffer] })
+  return bytes
+}
+
+const refuse = (): never => {
+  throw new Error('not to be looked at')
+}
+const unreadable: object = new Proxy({}, { get: refuse, has: refuse, getPrototypeOf: refuse })
+
 describe('copies of values', () => {
   const circle: Record<string, unknown> = {}
   circle['itself'] = circle
@@ -209,6 +220,13 @@ describe('copies of values', () => {
     ['a circle', [circle]],
     ['no array', 'abc'],
     ['a large buffer', [Buffer.alloc(1024 * 1024 + 1)]],
+    ['many buffers', Array.from({ length: 3 }, () => Buffer.alloc(400 * 1024))],
+    ['a long string', ['x'.repeat(1024 * 1024 + 1)]],
+    ['a long string in an object', [{ a: 'x'.repeat(1024 * 1024 + 1) }]],
+    ['a large object', [{ a: Array.from({ length: 10_001 }, () => 1) }]],
+    ['arrays of many elements', [Array.from({ length: 200 }, () => Array.from({ length: 200 }, () => 1))]],
+    ['bytes that were given away', [detached()]],
+    ['what cannot be looked at', [unreadable]],
     ['deep arrays', [[[[[[[[1]]]]]]]]],
     ['a long array', [Array.from({ length: 10_001 }, () => 1)]],
   ])('are not made of %s', (_, values) => {

@@ -17,10 +17,11 @@ const sorted = (text: string): string => text.split('').toSorted().join('')
 
 function compare(one: Answer, other: Answer): Promise<Kind> {
   const [a, b] = [textOf(one), textOf(other)]
+  if (a.startsWith('#') !== b.startsWith('#')) return Promise.resolve('columns')
   return Promise.resolve(a === b ? 'equal' : sorted(a) === sorted(b) ? 'order' : 'other')
 }
 
-/** `!42P01` is a refusal, `?` nothing that can be compared, everything else one row a letter. The last word stays. */
+/** `!42P01` is a refusal, `#ab` has other columns, `?` nothing that can be compared, everything else one row a letter. The last word stays. */
 function script(words: string): () => Promise<Reply> {
   const left = words.split(' ')
   return () => {
@@ -47,7 +48,7 @@ async function settled(writer: string, other: string, { passes = 9, free = false
     passed: (round) => note('P', () => Promise.resolve(round < passes))(),
     pause: note('-', () => Promise.resolve()),
     compare,
-    free,
+    free: () => free,
   })
   return { outcome: 'why' in result ? `skipped ${result.why}` : result.outcome, asked: asked.join('') }
 }
@@ -63,6 +64,7 @@ it.each([
   ['which rows come is left to the server', 'ab', 'cd', { free: true }, 'order', 'WPMW'],
   ['it is refused there', 'ab', '!42P01', {}, 'real', 'WPMW-WPMW-WPMW'],
   ['it is refused there, and the rows are free', 'ab', '!42P01', { free: true }, 'real', 'WPMW-WPMW-WPMW'],
+  ['it has other columns, and the rows are free', 'ab', '#ab', { free: true }, 'real', 'WPMW-WPMW-WPMW'],
   ['both refuse it alike', '!22012', '!22012', {}, 'equal', 'WPMW'],
   ['each refuses it in its way', '!22012', '!42883', {}, 'real', 'WPMW-WPMW-WPMW'],
   ['the writer never stands still', 'a b c d e f g h i j', 'x', {}, 'unsettled', 'WPMW-WPMW-WPMW-WPMW-WPMW'],

@@ -90,8 +90,34 @@ describe('what a text names', () => {
     ['select * from (select * from t limit 3) x order by id', undefined],
     ['select id from t union select id from t order by id', undefined],
     ['select * from t', undefined],
+    ['select * from t order by lower(a), id', ['id']],
+    ['select * from t where id = $1', ['id']],
+    ['select * from t where t.id = 5 and (a = $1 and $2 = b) and c > 1 order by d', ['id', 'a', 'b', 'd']],
+    ['select * from t where id = $1 or a = 2', undefined],
+    ['select * from t where not id = $1', undefined],
+    ['select * from t where id = $1::float8', undefined],
+    ['select * from t where id = a', undefined],
+    ['select * from t where id operator(s.=) $1', undefined],
+    ['select * from t where id in ($1)', undefined],
+    ['select * from t where id = any($1)', undefined],
+    ['select * from t left join u on t.id = u.id where t.id = $1', undefined],
   ])('%s is ordered by %j', (text, keys) => {
     expect(statements.of(text).orderKeys).toEqual(keys)
+  })
+
+  it.each([
+    ['select * from t limit 10', { limit: 10, offset: 0 }],
+    ['select * from t limit $2 offset $1', { limit: { parameter: 2 }, offset: { parameter: 1 } }],
+    ['select * from t fetch first row only', { limit: 1, offset: 0 }],
+    ['select * from t limit 0 offset 0', { limit: 0, offset: 0 }],
+    ['select * from t limit all offset 3', { limit: Infinity, offset: 3 }],
+    ['select * from t limit 1 + 1', { limit: undefined, offset: 0 }],
+    ['select * from t limit (select 3)', { limit: undefined, offset: 0 }],
+    ['select * from t', undefined],
+    ['select array_agg(a) from t limit 10', undefined],
+    ['select * from (select * from t limit 3) x limit 5', undefined],
+  ])('%s has the limit %j', (text, limit) => {
+    expect(statements.of(text).ownLimit).toEqual(limit)
   })
 })
 

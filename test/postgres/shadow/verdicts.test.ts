@@ -12,12 +12,16 @@ const s = await comparedSides(`
   create table only_here (id int primary key);
   create table hot (id int primary key, n int not null);
   insert into hot values (1, 0);
-  create view clock as select now() as at`)
+  create schema aside create table apart (id int);
+  create view clock as select now() as at;
+  create function told() returns int immutable language plpgsql as 'begin return 3; end'`)
 await s.on.new.query(`
   update item set n = 99 where id = 7;
   truncate tag;
   insert into tag values (2, 'c'), (1, 'a'), (1, 'b');
-  drop table only_here`)
+  drop table only_here;
+  create or replace function told() returns int immutable language plpgsql as
+    $$ begin perform pg_notify('told', ''); return 3; end $$`)
 
 /** Without a mirror the other side is given this time before it is asked again. */
 const EVERY = { rate: 1, perMinute: 0, lagTimeoutMillis: 1 }
@@ -42,6 +46,21 @@ describe('an answer', () => {
       'order',
     ],
     ['cut where the order leaves it open', 'select name from tag order by item limit 1', [], 'order', ''],
+    [
+      'of another row where the cut took nothing away',
+      'select * from item where kind = $1 limit 20',
+      ['k1'],
+      'real',
+      '',
+    ],
+    [
+      'of another row, found by its key',
+      'select * from item where id = $1 limit 1',
+      [7],
+      'real',
+      'the new one lacks 1',
+    ],
+    ['of fewer rows than the cut allows', 'select id from item where n = $1 limit $2', [7, 20], 'real', ''],
     ['cut by a total order', 'select n from item order by id desc limit 45', [], 'real', ''],
   ])('%s', async (_, text, values, outcome, detail) => {
     const cutover = await s.begin('shadow', { shadow: EVERY })
@@ -91,14 +110,44 @@ it('of a row that never stands still nothing is said', async () => {
 
 describe('what is not compared', () => {
   it.each([
-    ['a read that changes by itself', 'select now(), id from item'],
-    ['a read of a view that does', 'select * from clock'],
-  ])('%s is counted', async (_, text) => {
+    ['a read that changes by itself', 'select now(), id from item', []],
+    ['a read of a view that does', 'select * from clock', []],
+    ['a read of a moment that its values name', 'select $1::timestamptz', ['now']],
+    ['a read of a moment that its text names', `select '12:00 today'::timestamptz`, []],
+  ])('%s is counted', async (_, text, values) => {
     const cutover = await s.begin('shadow', { shadow: EVERY })
     await until(
       cutover,
       ({ skipped }) => skipped.volatile > 2,
-      () => cutover.pool.query(text),
+      () => cutover.pool.query(text, [...values]),
+    )
+    expect(cutover.shadow.totals().compared).toBe(0)
+  })
+
+  it('what does more than read on the other side, where not even a plan is made of it', async () => {
+    const heard: unknown[] = []
+    s.on.new.on('notification', ({ channel }) => heard.push(channel))
+    await s.on.new.query('listen told')
+    const cutover = await s.begin('shadow', { shadow: EVERY })
+    await until(
+      cutover,
+      ({ skipped }) => skipped.volatile > 2,
+      () => cutover.pool.query('select * from item where id = told()'),
+    )
+    await s.on.new.query('unlisten told')
+    expect(heard).toEqual([])
+  })
+
+  it('what our own session is refused, and the caller was not', async () => {
+    const cutover = await s.begin('shadow', {
+      old: { connectionString: s.urls.old, max: 1 },
+      shadow: EVERY,
+    })
+    await cutover.pool.query('set search_path = aside')
+    await until(
+      cutover,
+      ({ skipped }) => skipped.unavailable > 2,
+      () => cutover.pool.query('select * from apart'),
     )
     expect(cutover.shadow.totals().compared).toBe(0)
   })
