@@ -10,6 +10,7 @@ const TEXT_BYTES = 12 * 1024 * 1024
 /** Longer ones are made anew for each call as a rule, and would push out those that come again. */
 const LONGEST_KEPT_BYTES = 64 * 1024
 const SHAPES = 5_000
+const SHAPE_BYTES = 8 * 1024 * 1024
 
 /** A statement with the judgement of each side's catalogs of the moment. */
 export interface Known {
@@ -26,7 +27,13 @@ export class KnownStatements {
     // Two bytes a letter at most, and the entry itself.
     sizeCalculation: (_, text) => text.length * 2 + 200,
   })
-  readonly #shapes = new LRUCache<string, Known>({ max: SHAPES })
+  readonly #shapes = new LRUCache<string, Known>({
+    max: SHAPES,
+    maxSize: SHAPE_BYTES,
+    maxEntrySize: LONGEST_KEPT_BYTES,
+    // The key, and what it was made of.
+    sizeCalculation: (_, shape) => shape.length * 3 + 200,
+  })
 
   constructor(analyse: (text: string) => Statement) {
     this.#analyse = analyse
