@@ -80,10 +80,33 @@ const VERSIONS = [
 ] as const
 
 const CURRENT = VERSIONS.length
+/** From this version on everything works but for the counts of compared reads. */
+const ENOUGH = 1
 
-/** Makes the control schema or brings it up to date; any number of processes may do so at once. */
-export async function ensureControlSchema(control: ControlConnection): Promise<void> {
-  if ((await versionOf(control.run)) === CURRENT) return
+const INSUFFICIENT_PRIVILEGE = '42501'
+
+/**
+ * Makes the control schema or brings it up to date; any number of processes may do so at once. A role that may not bring it
+ * up to date goes on with one that has at least the version `needed`.
+ */
+export async function ensureControlSchema(
+  control: ControlConnection,
+  needed: number = ENOUGH,
+): Promise<void> {
+  const before = await versionOf(control.run)
+  if (before === CURRENT) return
+  try {
+    await upgrade(control)
+  } catch (error) {
+    const isRefused = error instanceof Error && 'code' in error && error.code === INSUFFICIENT_PRIVILEGE
+    if (!isRefused || before === undefined || before < needed) throw error
+  }
+}
+
+/** The version that has tables for the counts of compared reads. */
+export const COUNTS_VERSION = 2
+
+async function upgrade(control: ControlConnection): Promise<void> {
   await control.transaction(async (run) => {
     await run(`select pg_advisory_xact_lock(hashtextextended('pg-cutover: control schema', 0))`)
     const [found] = await run<{ foreign: boolean }>(
@@ -107,7 +130,7 @@ export async function ensureControlSchema(control: ControlConnection): Promise<v
         `the control schema of the ${control.side} database has version ${version}, made by a newer pg-cutover; this one knows ${CURRENT}`,
       )
     }
-    for (const upgrade of VERSIONS.slice(version)) await run(upgrade)
+    for (const statements of VERSIONS.slice(version)) await run(statements)
     await run(`update cutover.version set version = $1`, [CURRENT])
   })
 }

@@ -31,7 +31,7 @@ export async function mirrorPassed(
     )
     if (slot?.passed === true) return true
     if (slot === undefined || performance.now() + LOOK_MILLIS > deadline) return false
-    await delay(LOOK_MILLIS, undefined, { signal })
+    await delay(LOOK_MILLIS, undefined, { signal, ref: false })
   }
 }
 

@@ -1,6 +1,6 @@
 // Has all processes of a migration count their compared reads anew.
 import type { ControlConnection } from '../control/control-connection.js'
-import { ensureControlSchema } from '../control/schema.js'
+import { COUNTS_VERSION, ensureControlSchema } from '../control/schema.js'
 import { otherSide, type Side } from '../phase/phases.js'
 import { newestGeneration } from './store-reading.js'
 import { RESET } from './store-sql.js'
@@ -28,7 +28,7 @@ export async function withTables<T>(control: ControlConnection, work: () => Prom
     return await work()
   } catch (error) {
     if (!(error instanceof Error && 'code' in error && error.code === '42P01')) throw error
-    await ensureControlSchema(control)
+    await ensureControlSchema(control, COUNTS_VERSION)
     return work()
   }
 }

@@ -26,6 +26,7 @@ export function startSaving({ counting, store, mayNow, failed }: SavingOptions):
   let savedAt = 0
   let failing = false
   let running: Promise<void> | undefined
+  let stopped = false
 
   async function save(): Promise<void> {
     const { changes } = counting
@@ -40,7 +41,8 @@ export function startSaving({ counting, store, mayNow, failed }: SavingOptions):
       savedAt = performance.now()
       failing = false
     } catch (error) {
-      if (!failing) failed(error)
+      // What goes on after the end fails since its connection was closed.
+      if (!failing && !stopped) failed(error)
       failing = true
     }
   }
@@ -68,6 +70,7 @@ export function startSaving({ counting, store, mayNow, failed }: SavingOptions):
       }
       await Promise.race([last(), late])
       clearTimeout(impatience)
+      stopped = true
     },
   }
 }

@@ -273,6 +273,34 @@ describe('the tables', () => {
   })
 })
 
+it('of a role that may not make them are missed by nothing else', async () => {
+  const role = `${databases.name}_app`
+  const tables = ['shadow', 'shadow_process', 'shadow_statement']
+  await control.old.run(`create role ${role} login password 'x'`)
+  for (const table of tables) await control.old.run(`drop table cutover.${table}`)
+  await control.old.run('update cutover.version set version = 1')
+  await control.old.run(`grant usage on schema cutover to ${role}`)
+  await control.old.run(`grant select, insert, update, delete on all tables in schema cutover to ${role}`)
+  const config = { connectionString: databases.old.replace(/\/\/[^@]*@/, `//${role}:x@`) }
+  const limited = controlConnection({ side: 'old', config })
+  try {
+    await expect(limited.run('create table cutover.more ()')).rejects.toMatchObject({ code: '42501' })
+    await ensureControlSchema(limited)
+    const store = new PostgresShadowStore({
+      name,
+      control: { old: limited, new: control.new },
+      writer: () => 'old',
+    })
+    await expect(store.save(kept([]))).rejects.toMatchObject({ code: '42501' })
+    expect(await store.elsewhere()).toMatchObject({ real: 0 })
+  } finally {
+    await limited.close()
+    await ensureControlSchema(control.old)
+    await control.old.run(`drop owned by ${role}`)
+    await control.old.run(`drop role ${role}`)
+  }
+})
+
 describe('a database that does not answer', () => {
   const nowhere = controlConnection({
     side: 'old',
