@@ -76,7 +76,14 @@ class LiveCutover extends CutoverEvents implements Cutover {
       events: this,
       onWish: async (wish) => {
         await this.#begun()
-        if (wish !== 'hold') await this.shadow.assertEqual(this.phase, wish)
+        try {
+          if (wish !== 'hold') await this.shadow.assertEqual(this.phase, wish)
+        } catch (refusal) {
+          // Each word of the source ends its hold, also one that is refused.
+          if (this.phase !== undefined && this.#core.state.kind === 'held')
+            await this.#mode?.follow(this.phase)
+          throw refusal
+        }
         return this.#mode?.follow(wish)
       },
       undone: (wish) => this.#undone(wish),

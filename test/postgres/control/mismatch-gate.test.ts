@@ -120,6 +120,15 @@ it('refuses the new side as long as a read differs, unless told otherwise, and n
     phase: 'shadow',
     source: { lastWish: 'live', whyNot: expect.stringContaining('differed for real') },
   })
+  // A hold ends with the next word, also with one that is refused: what waits is not kept until the lease ends.
+  const followed = once(flagged.cutover, 'wish')
+  flagged.source.set('hold')
+  expect(await followed).toMatchObject([{ outcome: 'followed' }])
+  expect(flagged.cutover.status().route).toBe('held')
+  const refusedAgain = once(flagged.cutover, 'wish')
+  flagged.source.set('live')
+  expect(await refusedAgain).toMatchObject([{ outcome: 'refused' }])
+  expect(flagged.cutover.status()).toMatchObject({ route: 'direct', phase: 'shadow' })
   await flagged.cutover.end()
 
   const { cutover: other } = member()
