@@ -4,7 +4,7 @@
 export type Skip =
   /** All comparing connections were busy, or too many comparisons were waiting. */
   | 'busy'
-  /** The other side, or this one, could not be reached or had no connection left. */
+  /** A side could not be reached or had no connection left, or refused our own session what the caller's could do. */
   | 'unavailable'
   | 'timeout'
   | 'tooLarge'
@@ -33,7 +33,7 @@ export interface PlanChange {
 
 export interface StatementReport {
   readonly fingerprint: string
-  /** With its constants replaced; undefined where the parser is not installed, since the text may hold users' values. */
+  /** Without comments and with its constants replaced; undefined where the parser is not installed, since the text may hold users' values. */
   readonly text: string | undefined
   readonly compared: number
   readonly outcomes: Readonly<Record<Outcome, number>>
