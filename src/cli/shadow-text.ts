@@ -122,7 +122,7 @@ function mismatchLines({ outcome, fingerprint, at, detail, keys }: Mismatch, pai
   const word = outcome === 'real' ? paint.bad(outcome.padEnd(9)) : outcome.padEnd(9)
   const rows = (['old', 'new'] as const).filter((side) => keys[side].length > 0)
   return [
-    `  ${word}  ${fingerprint}  ${at}  ${detail}`,
+    `  ${word}  ${fingerprint}  ${at}  ${plain(detail)}`,
     ...rows.map((side) => paint.faint(`             rows of ${side} alone: ${keys[side].join(' ')}`)),
   ]
 }
@@ -130,7 +130,10 @@ function mismatchLines({ outcome, fingerprint, at, detail, keys }: Mismatch, pai
 const more = (left: number, noun: string): string[] =>
   left > 0 ? [`  and ${count(left, `more ${noun}`)}; see --top or --json`] : []
 
+/** What a statement names may hold signs that a terminal obeys. */
+const plain = (text: string): string => text.replaceAll(/[\s\p{Cc}]+/gu, ' ').trim()
+
 function oneLine(text: string): string {
-  const line = text.replaceAll(/\s+/g, ' ').trim()
+  const line = plain(text)
   return line.length > LONGEST_TEXT ? `${line.slice(0, LONGEST_TEXT - 1)}…` : line
 }

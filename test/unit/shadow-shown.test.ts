@@ -4,6 +4,9 @@ import type { Answer } from '../../src/shadow/answer.js'
 import { mayDiffer } from '../../src/shadow/choice.js'
 import { tellsTheTime } from '../../src/shadow/moving-values.js'
 import { shownText } from '../../src/shadow/shown-text.js'
+import { paintFor } from '../../src/cli/screen.js'
+import { reportText } from '../../src/cli/shadow-text.js'
+import { noTotals } from '../../src/shadow/report.js'
 import { loadStatements } from '../../src/reads/statements.js'
 
 const statements = await loadStatements()
@@ -77,4 +80,37 @@ describe('a cut answer', () => {
   ])('%s', (_, own, values, one, other, free) => {
     expect(mayDiffer(own, values, rows(one), rows(other))).toBe(free)
   })
+})
+
+it('a terminal obeys nothing that a statement or a column is named', () => {
+  const lines = reportText(
+    {
+      ...noTotals(),
+      name: 'm',
+      since: '',
+      comparing: true,
+      processes: 1,
+      updated: undefined,
+      writer: 'old',
+      unknown: [],
+      statements: [
+        {
+          fingerprint: 'a',
+          text: 'select "\u001B[2J"\n from t',
+          compared: 1,
+          outcomes: noTotals().outcomes,
+          old: { p50: 1, p95: 1, p99: 1 },
+          new: { p50: 1, p95: 1, p99: 1 },
+          planChange: { old: 'Seq Scan on \u009B2J', new: '', slowdown: 2 },
+        },
+      ],
+      mismatches: [
+        { fingerprint: 'a', outcome: 'real', at: '', detail: 'named \u001B[2J', keys: { old: [], new: [] } },
+      ],
+    },
+    5,
+    paintFor({ write: () => true, isTTY: false }, {}),
+  )
+  expect(lines.join('')).not.toMatch(/\p{Cc}/u)
+  expect(lines.join('')).toContain('select " [2J" from t')
 })
