@@ -51,6 +51,7 @@ export const prisma: DataLayer = {
   special:
     'without `pinned` an operation with relations may read two databases; `maxWait` and `timeout` of transactions run on during a hold, so keep them longer than `holdTimeoutMillis`',
   example: 'examples/prisma.ts',
+  pins: true,
   readsWait: true,
   acquireTimeoutOf: 'pool',
   // Its migrations are a program of its own, which is given the URL of one database.
