@@ -145,7 +145,7 @@ export async function facadeOnStub(quick: boolean) {
   if (pool.query(TEXT, VALUES) !== ANSWER)
     throw new Error('the facade does not hand the inner result through')
 
-  const quads = quick ? 40 : 400
+  const quads = quick ? 12 : 400
   const raw = (): number => timed(rawBatch, stub)
   const same = await paired(quads, raw, () => timed(rawBatchAgain, stub))
   const added = await paired(quads, raw, () => timed(facadeBatch, pool))

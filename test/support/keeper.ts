@@ -18,7 +18,8 @@ export interface Keeper {
 }
 
 // It sits in a process group of its own, so that Ctrl-C reaches us alone, and leaves by the end of its standard input,
-// which no way of dying can avoid. A killed postmaster leaves its System V segment, whose id is in postmaster.pid.
+// which no way of dying can avoid. A killed postmaster leaves its System V segment, whose id is in postmaster.pid. What initdb
+// has started may outlive it and write on in the folder, the longer the busier the machine is, so it is told again.
 const script = `
 ulimit -c 0
 folder=$1; shift
@@ -33,8 +34,8 @@ if [ -f "$folder/data/postmaster.pid" ]; then
   [ $# -lt 2 ] || ipcrm -m "$2" 2>/dev/null
 fi
 cd /
-tries=50
-until rm -rf "$folder" 2>/dev/null || [ $tries = 0 ]; do tries=$((tries - 1)); sleep 0.1; done
+tries=150
+until rm -rf "$folder" 2>/dev/null || [ $tries = 0 ]; do tries=$((tries - 1)); kill -QUIT 0; sleep 0.1; done
 `
 
 export function keep(what: {

@@ -195,12 +195,12 @@ describe('under load', () => {
   const hardest = ['pool.query inside a transaction', 'a transaction inside a transaction']
 
   it.each(nested)('each flip, with callers whose leases ask for more clients: %s', async (name, work) => {
-    if (hardest.includes(name)) await flips(drive({ max: 80 }), work, 64, 12)
+    if (hardest.includes(name)) await flips(drive({ max: 80 }), work, 64, 6)
     else await flips(drive({ max: 16 }), work, 12, 4)
   })
 
   it('each flip, with callers that do a bit of everything, on a small pool', async () => {
-    await flips(drive({ max: 30 }), Object.values(works), 24, 8)
+    await flips(drive({ max: 30 }), Object.values(works), 24, 4)
   })
 })
 
