@@ -104,7 +104,15 @@ function bytesOf(turns: Readonly<Record<'raw' | 'rawAgain' | 'facade', () => num
 /** A cutover at rest on OLD that has been through holds and flips, so that its call sites have seen every route. */
 async function livedCutover(stub: pg.Pool, sampler?: Sampler) {
   const source = Object.assign(memorySource(), { sampler })
-  const cutover = createCutover({ name: 'bench', old: stub, new: stubPool(), source, control: false })
+  const cutover = createCutover({
+    name: 'bench',
+    old: stub,
+    new: stubPool(),
+    source,
+    control: false,
+    // A stub has no sessions to read in.
+    heldReadsMax: 0,
+  })
   const { pool } = cutover
   for (const phase of ['old', 'new', 'old'] as const) {
     // The first ones wait for a phase, the others may find any route.
@@ -145,7 +153,7 @@ export async function facadeOnStub(quick: boolean) {
   if (pool.query(TEXT, VALUES) !== ANSWER)
     throw new Error('the facade does not hand the inner result through')
 
-  const quads = quick ? 12 : 400
+  const quads = quick ? 40 : 400
   const raw = (): number => timed(rawBatch, stub)
   const same = await paired(quads, raw, () => timed(rawBatchAgain, stub))
   const added = await paired(quads, raw, () => timed(facadeBatch, pool))

@@ -56,7 +56,7 @@ ${Object.entries(BENCHMARKS)
   .map(([name, { answers }]) => `  ${name.padEnd(8)}${answers}`)
   .join('\n')}
   --stub  no server: pools and clients that answer at once
-  --quick far fewer samples
+  --quick a tenth of the samples
   --json  one JSON object as the last line`
 
 function refuse(message: string): never {
