@@ -145,8 +145,9 @@ export class PoolCore implements Gate, AdmissionView {
     // Once they were stopped they wait for the release, whoever holds on.
     const reads = lease.reads === 'flow' && (state.kind !== 'held' || state.reads)
     this.line.clock.stop()
-    this.#gate.enter({ kind: 'held', side: this.side, since, shut: false, reads })
+    // Before anybody hears of the hold: what is called then is counted as it comes.
     if (state.kind !== 'held') this.counters.held += this.line.length
+    this.#gate.enter({ kind: 'held', side: this.side, since, shut: false, reads })
     if (!reads) this.reads.stop()
     else this.reads.moveIn()
     for (const client of this.leased()) this.turns.mark(client)

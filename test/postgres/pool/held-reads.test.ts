@@ -109,6 +109,18 @@ it('are answered by the side in use while a transaction keeps the drain waiting,
   await noneLeft()
 })
 
+it('counts a call once that is made by whoever hears of the hold', async () => {
+  const { core, pool, events } = drive()
+  let asked: Promise<unknown> | undefined
+  events.on('route', ({ route }) => {
+    if (route === 'held') asked = pool.query('insert into asked values (1)').catch(() => {})
+  })
+  core.hold(lease())
+  expect(core.counters.held).toBe(1)
+  core.release('old')
+  await asked
+})
+
 it.each<[string, (pool: pg.Pool) => Promise<unknown>]>([
   ['a text', (pool) => pool.query(WHERE_AM_I)],
   ['with values', (pool) => pool.query(`${WHERE_AM_I} where side <> $1`, ['neither'])],
