@@ -29,11 +29,6 @@ export const PINNED_SETTINGS: Readonly<Record<string, string>> = {
   xmlbinary: 'base64',
 }
 
-/** The same as statements. */
-export const PINNED_OUTPUT = Object.entries(PINNED_SETTINGS)
-  .map(([name, value]) => `set ${name} = '${value}'`)
-  .join('; ')
-
 const KEEP_BYTES = 256 * 1024
 /** Longer strings cannot be made, and the driver would throw where nobody can catch it. */
 const MOST_BYTES = 256 * 1024 * 1024

@@ -2,9 +2,10 @@
 import type { Socket } from 'node:net'
 import { Client, Pool, type ClientBase } from 'pg'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { ask, PINNED_OUTPUT, type AskLimits } from '../../src/shadow/ask.js'
+import { ask, type AskLimits } from '../../src/shadow/ask.js'
 import { compareAnswers } from '../../src/shadow/compare.js'
 import { freshDatabases, type FreshDatabases } from '../support/databases.js'
+import { PINNED_OUTPUT } from '../support/pinned-output.js'
 
 const MEGABYTE = 1024 * 1024
 const LIMITS: AskLimits = { maxBytes: 8 * MEGABYTE, timeoutMillis: 10_000 }

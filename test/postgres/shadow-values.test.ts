@@ -1,11 +1,12 @@
 // What two real servers of different majors answer, value by value: equal where Postgres says so, and different elsewhere.
 import { Client } from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { ask, PINNED_OUTPUT } from '../../src/shadow/ask.js'
+import { ask } from '../../src/shadow/ask.js'
 import type { Answer, RawValue } from '../../src/shadow/answer.js'
 import { BUILT_IN, canonicalValue } from '../../src/shadow/canonical.js'
 import { compareAnswers, type Comparison } from '../../src/shadow/compare.js'
 import { freshDatabases, type FreshDatabases } from '../support/databases.js'
+import { PINNED_OUTPUT } from '../support/pinned-output.js'
 import { seededRandom } from '../fleet/seeded-random.js'
 import { GENERATED } from './shadow-random.js'
 import { VALUES } from './shadow-values.js'
