@@ -1,6 +1,6 @@
 // The facade's own queue of acquisitions, so that nothing that is held is ever stuck inside pg-pool.
 import type { AsyncResource } from 'node:async_hooks'
-import type { AcquireCallback, InnerClient } from './pg-internals.js'
+import { isBusy, type AcquireCallback, type InnerClient } from './pg-internals.js'
 
 /** One call that waits for a client. It becomes one callback, called once. */
 export interface Acquisition {
@@ -14,6 +14,8 @@ export interface Acquisition {
   readonly nested: boolean
   /** It wants to know the side and takes no client, hence no slot either. */
   readonly clientless: boolean
+  /** The client that it goes out on, behind whatever that has under way. */
+  readonly own: InnerClient | undefined
   /** Runs the callback in the caller's async context. */
   readonly resource: AsyncResource
   readonly queuedAt: number
@@ -99,7 +101,11 @@ export class HoldQueue {
   /** The oldest entry that a lease may be waiting for, or undefined. */
   oldestPerhapsNested(): Acquisition | undefined {
     let entry = this.head
-    while (entry && !entry.perhapsNested) entry = entry.next
+    while (entry && !mayBeWaitedFor(entry)) entry = entry.next
     return entry
   }
 }
+
+/** What goes out behind the work of its own client is not what that work waits for. */
+const mayBeWaitedFor = ({ perhapsNested, own }: Acquisition): boolean =>
+  perhapsNested && !(own && isBusy(own))

@@ -96,6 +96,7 @@ export class PoolAdmission implements Admission, RerunAdmission {
       nested: within !== undefined,
       within,
       clientless: clientless !== undefined,
+      own: clientless ?? undefined,
     }
     const waitMillis = this.#pool.inner.options.connectionTimeoutMillis
     return line.entry(callback, given, waitMillis)

@@ -61,7 +61,7 @@ export class WaitingLine {
   /** A call that is not in the line yet. The error of one that expires there is pg-pool's own. */
   entry(
     callback: AcquireCallback,
-    given: Pick<Acquisition, 'perhapsNested' | 'nested' | 'within' | 'clientless'>,
+    given: Pick<Acquisition, 'perhapsNested' | 'nested' | 'within' | 'clientless' | 'own'>,
     timeoutMillis: number | undefined,
   ): Acquisition {
     return {
