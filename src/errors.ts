@@ -25,6 +25,8 @@ export const ERROR_CODES = {
     'Traffic has moved and is safe; the reverse mirror could not be enabled, so there is no way back until `recover`.',
   ERR_MISMATCH:
     'Compared reads have differed for real, so the writer was not changed. Nothing changed. `advance(phase, { despite: "mismatches" })` goes on all the same.',
+  ERR_NOT_APPLIED:
+    'The work was committed on the writer and is on record, but the other side did not have it within `awaitTimeoutMillis`. It will have it; do not repeat the work.',
   ERR_SESSION:
     'A connection made by `cutover.Client` could not be taken to the other side with all that its session held. It was closed; what waited on it was not sent.',
   '57P03':

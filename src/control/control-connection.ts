@@ -31,6 +31,8 @@ export interface ControlBounds {
   readonly lockTimeoutMillis?: number
   /** Default 5,000 ms. */
   readonly connectTimeoutMillis?: number
+  /** Run on each new connection after our own settings, so that none is ever used without it. One text, no parameters. */
+  readonly session?: string
 }
 
 export interface ControlConnectionOptions extends ControlBounds {
@@ -80,6 +82,7 @@ export function controlConnection(options: ControlConnectionOptions): ControlCon
     try {
       await fresh.connect()
       await runOn(fresh)(sessionSettings(statementTimeoutMillis, lockTimeoutMillis))
+      if (options.session !== undefined) await runOn(fresh)(options.session)
     } catch (cause) {
       await goodbye(fresh)
       throw new CutoverError(

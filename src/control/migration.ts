@@ -31,14 +31,47 @@ export const DEFAULT_TIMINGS: Timings = {
   copyTimeoutMillis: 7 * 24 * 3_600_000,
 }
 
+/** How the record of changes is written to the other side; `DEFAULT_DUAL_WRITE` has the defaults. */
+export interface DualWriteSettings {
+  /** When a write resolves: once it is committed and on record, or once the other side has it too. */
+  readonly await: 'recorded' | 'applied'
+  readonly awaitTimeoutMillis: number
+  /** Names on the new side of tables that have another one there, by their names on the old side. */
+  readonly mapped: Readonly<Record<string, string>>
+  /** Most rows, and about the most bytes, that one transaction writes to the other side. */
+  readonly batchRows: number
+  readonly batchBytes: number
+  /** Bounds the load on both servers; Infinity for as fast as they go. */
+  readonly maxRowsPerSecond: number
+  readonly backfillRowsPerSecond: number
+  /** From here on a `warning` event tells that the record grows: its age, its rows, its bytes on the writer's disk. */
+  readonly alarmAgeMillis: number
+  readonly alarmRows: number
+  readonly alarmBytes: number
+}
+
+export const DEFAULT_DUAL_WRITE: DualWriteSettings = {
+  await: 'recorded',
+  awaitTimeoutMillis: 2_000,
+  mapped: {},
+  batchRows: 2_000,
+  batchBytes: 4 * 1024 * 1024,
+  maxRowsPerSecond: Infinity,
+  backfillRowsPerSecond: Infinity,
+  alarmAgeMillis: 60_000,
+  alarmRows: 1_000_000,
+  alarmBytes: 1024 * 1024 * 1024,
+}
+
 export interface Migration {
   readonly name: string
   readonly control: Readonly<Record<Side, ControlConnection>>
   /** How the *other* side's server reaches this one: a libpq connection string. Secret. */
   readonly reachedBy: Readonly<Record<Side, string>>
-  /** Tables in scope as `schema.table`; undefined: every table of the application. */
+  /** Tables in scope as `schema.table`, by their names on the old side; undefined: every table of the application. */
   readonly tables: readonly string[] | undefined
-  readonly mirror: 'replication' | 'none'
+  readonly mirror: 'replication' | 'dual-write' | 'none'
+  readonly dualWrite: DualWriteSettings
   readonly onDrainTimeout: 'abort' | 'cancel'
   /** How often a change of writer is tried when an attempt ended without a change. */
   readonly attempts: number

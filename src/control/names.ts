@@ -21,10 +21,19 @@ export const streamName = (name: string, from: Side): string => `cutover_${slugO
 /** The table (in the control schema) whose row proves that a stream has delivered everything before a fence. */
 export const sentinelTable = (name: string, from: Side): string => `sentinel_${slugOf(name)}_from_${from}`
 
+/** The table (in the control schema) with the record of changed keys of a migration that is mirrored by dual-write. */
+export const recordTable = (name: string): string => `record_${slugOf(name)}`
+
+/** Begins the names of the functions and triggers that write the record. */
+export const captureName = (name: string): string => `cutover_capture_${slugOf(name)}`
+
 /** Where changes of a migration's rows are announced. */
 export const changeChannel = (name: string): string => `cutover_${slugOf(name)}`
 
 export const fenceTrigger = (name: string, epoch: number): string => `cutover_fence_${slugOf(name)}_${epoch}`
+
+/** `application_name` of the connections that read the record and write it to the other side. */
+export const RELAY_APPLICATION = 'pg-cutover relay'
 
 export const quoteIdent = (identifier: string): string => `"${identifier.replaceAll('"', '""')}"`
 

@@ -1,4 +1,4 @@
-// The control schema: one row a side, the journal, the fence function and the counts of compared reads; versioned.
+// The control schema: one row a side, the journal, the fence function, what compares and what relays keep; versioned.
 import { CutoverError } from '../errors.js'
 import type { ControlConnection, Run } from './control-connection.js'
 import { FENCE_SQLSTATE } from '../pool/fence-error.js'
@@ -77,10 +77,62 @@ const VERSIONS = [
     primary key (name, process, fingerprint)
   );
   `,
+  `
+  -- Set only where the relay may not use the role of a replica: then the fence knows it by its own role.
+  alter table cutover.side add column relay_role text;
+  create or replace function cutover.fence() returns trigger language plpgsql security definer set search_path = '' as $fence$
+  begin
+    if exists (
+      select from cutover.side where name = tg_argv[0]
+        and (opened >= tg_argv[1]::bigint or relay_role = session_user and status in ('mirror', 'moved'))
+    ) then
+      return null;
+    end if;
+    raise exception using
+      errcode = '${FENCE_SQLSTATE}',
+      message = pg_catalog.format('${FENCE_MESSAGE_PREFIX}"%s" epoch %s', tg_argv[0], tg_argv[1]),
+      hint = 'The right to write is with the other database of this migration. Connect there and try again.';
+  end
+  $fence$;
+  create table cutover.relay (
+    name text primary key,
+    leader text not null,
+    generation bigint not null,
+    applied bigint not null,
+    updated timestamptz not null,
+    trouble text
+  );
+  comment on table cutover.relay is 'pg-cutover: what the relay that writes the record to the other side says of itself.';
+  create table cutover.backfill (
+    name text not null,
+    tbl oid not null,
+    table_name text not null,
+    -- The last key that is on record, as the record has it; null before the first.
+    last_key text,
+    rows_done bigint not null default 0,
+    rows_total bigint not null,
+    started timestamptz not null default clock_timestamp(),
+    finished timestamptz,
+    primary key (name, tbl)
+  );
+  create table cutover.stuck (
+    name text not null,
+    tbl oid not null,
+    table_name text not null,
+    -- Null where no row of the table can be written.
+    key text collate "C",
+    sqlstate text not null,
+    message text not null,
+    since timestamptz not null default clock_timestamp(),
+    set_aside timestamptz
+  );
+  -- A hash, since a key may be longer than an index takes.
+  create unique index on cutover.stuck (name, tbl, coalesce(pg_catalog.md5(key), ''));
+  `,
 ] as const
 
 const CURRENT = VERSIONS.length
-/** From this version on everything works but for the counts of compared reads. */
+/** From this version on everything works but for the counts of compared reads and the mirror by dual-write. */
 const ENOUGH = 1
 
 const INSUFFICIENT_PRIVILEGE = '42501'
@@ -105,6 +157,8 @@ export async function ensureControlSchema(
 
 /** The version that has tables for the counts of compared reads. */
 export const COUNTS_VERSION = 2
+/** The version that has what a mirror by dual-write needs. */
+export const DUAL_WRITE_VERSION = 3
 
 async function upgrade(control: ControlConnection): Promise<void> {
   await control.transaction(async (run) => {

@@ -1,51 +1,20 @@
 // The fence's triggers: standing ones on the side that is mirrored to, disabled ones of the next epoch on the writer.
-import { setTimeout as delay } from 'node:timers/promises'
 import type { ControlConnection, Run } from '../control/control-connection.js'
+import { LOCK_MILLIS, lockedUnit, persist } from '../control/locked-unit.js'
 import { fenceTrigger, quoteIdent, quoteLiteral } from '../control/names.js'
 import { CutoverError } from '../errors.js'
+import { tablesOn } from '../mirror/mapping.js'
 import { readScope } from '../mirror/scope.js'
 import type { ScopedTable } from '../mirror/scope.js'
-import { UNIT, isGuardFailure, isLockFailure, unitError } from './unit.js'
+import { isGuardFailure, isLockFailure } from '../control/unit.js'
 import type { Migration } from '../control/migration.js'
 import type { Side } from '../phase/phases.js'
 
+const triggerOf = ({ side }: Pick<ControlConnection, 'side'>, table: ScopedTable): string =>
+  `the fence's trigger on ${tableName(table)} of the ${side} database`
+
 export const tableName = (table: ScopedTable): string =>
   `${quoteIdent(table.schema)}.${quoteIdent(table.name)}`
-
-/** Writers of a table queue behind whoever waits for its lock, so a wait outside the pause is short and repeated. */
-const LOCK_MILLIS = 150
-/** A role that may not shorten `deadlock_timeout` must wait longer than it, once short waits have failed. */
-const SHORT_WAITS = 3
-const YIELD_MARGIN_MILLIS = 200
-
-interface TriggerUnit {
-  readonly table: ScopedTable
-  /** Takes the row's lock and stops where the row is not as the trigger's argument supposes. */
-  readonly guard: string
-  readonly act: string
-}
-
-const lockTimeout = (millis: number | 'past autovacuum'): string =>
-  millis === 'past autovacuum'
-    ? `(select (setting::int + ${YIELD_MARGIN_MILLIS})::text from pg_settings where name = 'deadlock_timeout')`
-    : `'${millis}'`
-
-// One statement, so that a coordinator that stalls cannot keep the row's lock or the table's.
-const unit = ({ guard, act }: TriggerUnit, lockMillis: number | 'past autovacuum'): string =>
-  `do ${quoteLiteral(`
-begin
-  perform set_config('lock_timeout', ${lockTimeout(lockMillis)}, true);
-  begin
-    -- An autovacuum yields once somebody has waited this long.
-    perform set_config('deadlock_timeout', '10ms', true);
-  exception when insufficient_privilege then
-  end;
-  ${guard};
-  if not found then
-    raise exception using errcode = '${UNIT.guard}', message = 'the row is not as it was read';
-  end if;
-  ${act}
-end`)}`
 
 // Then set to the wanted state in the same transaction, so that no writer ever meets it in the other one.
 const createTrigger = (
@@ -75,11 +44,11 @@ export async function ensureStandingTriggers(m: Migration, side: Side, deadline:
     throw new CutoverError('ERR_RIVAL', `the ${side} database takes writes, so it cannot be mirrored to`)
   }
   const opened = Number(row.opened)
-  const scope = await readScope(control.run, m.tables)
+  const scope = await readScope(control.run, tablesOn(m, side))
   const shut = await tablesWith(control.run, m, 'enabled', opened + 1)
   for (const table of scope.filter(({ oid }) => !shut.has(oid))) {
     await persist(control, deadline, {
-      table,
+      what: triggerOf(control, table),
       guard: `perform from cutover.side where name = ${quoteLiteral(m.name)} and opened = ${opened}
         and status in ('mirror', 'moved') for share`,
       act: createTrigger(m, table, opened + 1, 'enable'),
@@ -102,7 +71,7 @@ export async function ensureNextTriggers(
   const ready = await tablesWith(control.run, m, 'disabled', epoch)
   for (const table of scope.filter(({ oid }) => !ready.has(oid))) {
     await persist(control, deadline, {
-      table,
+      what: triggerOf(control, table),
       guard: `perform from cutover.side where name = ${quoteLiteral(m.name)} and epoch = ${epoch - 1}
         and status = 'writer' for update`,
       act: createTrigger(m, table, epoch, 'disable'),
@@ -142,7 +111,7 @@ export async function removeLiftedTriggers(m: Migration, side: Side): Promise<vo
       [alter, LOCK_MILLIS],
     ] as const) {
       try {
-        await control.run(unit({ table, guard, act }, lockMillis))
+        await control.run(lockedUnit({ guard, act }, lockMillis))
         break
       } catch (error) {
         // The side was left meanwhile: its triggers stay for ever.
@@ -166,22 +135,4 @@ async function tablesWith(
     [fenceTrigger(m.name, epoch), state === 'enabled' ? ['O', 'A'] : ['D']],
   )
   return new Set(rows.map(({ oid }) => Number(oid)))
-}
-
-async function persist(control: ControlConnection, deadline: number, work: TriggerUnit): Promise<void> {
-  for (let tried = 0; ; tried++) {
-    try {
-      await control.run(unit(work, tried < SHORT_WAITS ? LOCK_MILLIS : 'past autovacuum'))
-      return
-    } catch (error) {
-      if (!isLockFailure(error) || performance.now() > deadline) {
-        throw unitError(
-          error,
-          `the fence's trigger on ${tableName(work.table)} of the ${control.side} database`,
-        )
-      }
-      // Random, so that two coordinators or an application's own retry do not meet again and again.
-      await delay(20 + Math.random() * 200)
-    }
-  }
 }

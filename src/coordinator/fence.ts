@@ -7,13 +7,14 @@ import {
   sentinelTable,
   streamName,
 } from '../control/names.js'
+import { tablesOn } from '../mirror/mapping.js'
 import { scopeSql } from '../mirror/scope.js'
 import { assertHeld } from './attempt.js'
 import type { Attempt } from './attempt.js'
 import { describeTransaction, TRANSACTION_COLUMNS } from './drain.js'
 import type { OpenTransaction } from './drain.js'
 import { tableName } from './fence-triggers.js'
-import { UNIT, isLockFailure, isServerError, unitError } from './unit.js'
+import { UNIT, isLockFailure, isServerError, unitError } from '../control/unit.js'
 
 interface FencePlan extends Pick<Attempt, 'm' | 'from' | 'target' | 'epoch' | 'scope' | 'locks'> {
   /** By the server's clock, in milliseconds since 1970: locks that are granted later are given back. */
@@ -65,7 +66,7 @@ const LOCK_HOLDERS = `
  */
 export async function warmFence(a: Attempt): Promise<void> {
   const { m, from, scope } = a
-  await a.left.run(`select oid from (${scopeSql(m.tables)}) s`)
+  await a.left.run(`select oid from (${scopeSql(tablesOn(m, from))}) s`)
   await a.left.run(`select count(*) from pg_trigger where tgname = $1 and tgrelid = any ($2::oid[])`, [
     fenceTrigger(m.name, a.epoch),
     scope.map(({ oid }) => oid),
@@ -106,7 +107,7 @@ begin
   ${scope.length === 0 ? '' : `lock table ${scope.map((table) => `only ${tableName(table)}`).join(', ')} in share row exclusive mode;`}
   if clock_timestamp() > to_timestamp(${plan.serverDeadline / 1_000}) then
     ${fail(UNIT.late, 'the locks were granted after the deadline')} end if;
-  if (select coalesce(array_agg(s.oid order by s.oid), '{}') from (${scopeSql(m.tables)}) s) <> ${oidArray(oids)} then
+  if (select coalesce(array_agg(s.oid order by s.oid), '{}') from (${scopeSql(tablesOn(m, from))}) s) <> ${oidArray(oids)} then
     ${fail(UNIT.scope, 'tables were made or dropped since the preparation')} end if;
   if (select count(*) from pg_trigger where tgname = ${quoteLiteral(trigger)}
         and tgfoid = 'cutover.fence()'::regprocedure and tgrelid = any (${oidArray(oids)})) <> ${oids.length} then

@@ -1,7 +1,7 @@
 // How the fence waits for its locks: so that an autovacuum yields to it, and an application never loses a deadlock to it.
 import type { Run } from '../control/control-connection.js'
 import { CutoverError } from '../errors.js'
-import { isServerError } from './unit.js'
+import { isServerError } from '../control/unit.js'
 
 export interface LockPolicy {
   /** The role may shorten `deadlock_timeout`, by which an autovacuum yields at once. */

@@ -4,6 +4,7 @@ import { readSide } from '../control/side-row.js'
 import type { SideRow } from '../control/side-row.js'
 import { CutoverError } from '../errors.js'
 import { createForward, createReverse } from '../mirror/replication.js'
+import { tablesOn } from '../mirror/mapping.js'
 import { readScope } from '../mirror/scope.js'
 import type { ScopedTable } from '../mirror/scope.js'
 import { presetSequences } from '../mirror/sequences.js'
@@ -43,7 +44,7 @@ export async function prepare(a: Attempt, deadline: number): Promise<void> {
   }
   if (a.preflight) refuseErrors(m, await preflight(m, from, 'cutover'))
   a.progress('prepare', 'old transactions')
-  a.scope = await readScope(m.control[from].run, m.tables)
+  a.scope = await readScope(m.control[from].run, tablesOn(m, from))
   // Before the triggers too, which would only say that a lock was not to be had.
   await assertNoOldWork(m.control[from], a.scope, deadline)
   a.progress('prepare', 'triggers')
@@ -74,7 +75,7 @@ export async function prepare(a: Attempt, deadline: number): Promise<void> {
 
 async function prepareMirror(a: Attempt, deadline: number): Promise<void> {
   const { m, from, to } = a
-  const there = new Set((await readScope(m.control[to].run, m.tables)).map(key))
+  const there = new Set((await readScope(m.control[to].run, tablesOn(m, to))).map(key))
   const missing = a.scope.filter((table) => !there.has(key(table)))
   if (missing.length > 0) {
     throw new CutoverError(

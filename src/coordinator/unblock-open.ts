@@ -1,7 +1,7 @@
 // Ends our own transactions that keep a side's row locked, so that nothing of ours delays the opening of that side.
 import type { ControlConnection } from '../control/control-connection.js'
 import { CONTROL_APPLICATION } from '../control/names.js'
-import { isLockFailure } from './unit.js'
+import { isLockFailure } from '../control/unit.js'
 
 /** Rethrows what is no lock failure. */
 export async function unblockOpen(control: ControlConnection, error: unknown): Promise<void> {

@@ -19,6 +19,7 @@ export function migrationOf(options: ResolvedOptions, events: CutoverEvents, gat
     reachedBy: { old: reachedBy(options, 'old'), new: reachedBy(options, 'new') },
     tables: options.tables,
     mirror: options.mirror,
+    dualWrite: options.dualWrite,
     onDrainTimeout: options.onDrainTimeout,
     attempts: options.attempts,
     timings: options.timings,

@@ -38,6 +38,37 @@ export interface ShadowOptions {
   readonly values?: boolean | undefined
 }
 
+/** How `mirror: 'dual-write'` keeps the other side equal. */
+export interface DualWriteOptions {
+  /**
+   * When a write through the pool resolves: `recorded`, once it is committed on the writer and on durable record, or
+   * `applied`, once the other side has it too. `cutover.pin({ await: 'applied' }, work)` says so for one piece of work.
+   * Default `recorded`.
+   */
+  readonly await?: 'recorded' | 'applied' | undefined
+  /** How long `applied` may take; then `ERR_NOT_APPLIED`. Milliseconds, at most 60,000; default 2,000. */
+  readonly awaitTimeoutMillis?: number | undefined
+  /**
+   * Tables that have another name on the new side: `{ 'public.orders': 'shop.orders' }`, old name to new name, or
+   * `{ 'public.*': 'shop.*' }` for all tables of a schema. Default: all have the same name.
+   */
+  readonly mapped?: Readonly<Record<string, string>> | undefined
+  /** Most rows that one transaction writes to the other side. 1 to 50,000; default 2,000. */
+  readonly batchRows?: number | undefined
+  /** About the most bytes that one such transaction sends. 64 KiB to 256 MiB; default 4 MiB. */
+  readonly batchBytes?: number | undefined
+  /** Bounds the load on both servers. Rows a second; default: as fast as they go. */
+  readonly maxRowsPerSecond?: number | undefined
+  /** The same for rows that were there before. Rows a second; default: as fast as the record keeps short. */
+  readonly backfillRowsPerSecond?: number | undefined
+  /** A `warning` with the code `MIRROR_BEHIND` tells of a change that has waited so long. Milliseconds; default 60,000. */
+  readonly alarmAgeMillis?: number | undefined
+  /** The same for a record of so many rows. Default 1,000,000. */
+  readonly alarmRows?: number | undefined
+  /** The same for a record that takes so much of the writer's disk. Bytes; default 1 GiB. */
+  readonly alarmBytes?: number | undefined
+}
+
 /** What `createCutover` takes. Every key that is not listed here is refused with `ERR_OPTION`. */
 export interface CutoverOptions {
   /**
@@ -58,10 +89,13 @@ export interface CutoverOptions {
    */
   readonly source: Source
   /**
-   * What keeps the other side equal: `replication`, Postgres' own logical replication, or `none`. Default:
-   * `replication` with `control`, `none` without. `replication` without `control` is refused with `ERR_OPTION`.
+   * What keeps the other side equal: `replication`, Postgres' own logical replication; `dual-write`, triggers that record
+   * each change and the processes of the facade that write it to the other side; or `none`. Default: `replication` with
+   * `control`, `none` without. A mirror without `control` is refused with `ERR_OPTION`.
    */
-  readonly mirror?: 'replication' | 'none' | undefined
+  readonly mirror?: 'replication' | 'dual-write' | 'none' | undefined
+  /** How `mirror: 'dual-write'` does its work; with another mirror refused with `ERR_OPTION`. */
+  readonly dualWrite?: DualWriteOptions | undefined
   /**
    * Coordinated mode: the truth is a row on each side and the databases themselves refuse writes on the wrong one.
    * `true` uses the connections of `old` and `new`; an object names connections of a role with more rights. Default

@@ -1,8 +1,9 @@
 // Checks the options of createCutover against their table and fills in the defaults.
 import { resolve } from 'node:path'
 import pg from 'pg'
-import { DEFAULT_TIMINGS, type Timings } from '../control/migration.js'
+import { DEFAULT_TIMINGS, type DualWriteSettings, type Timings } from '../control/migration.js'
 import type { ControlOptions, CutoverOptions } from './options.js'
+import { readDualWrite } from './read-dual-write.js'
 import { readShadow, type ResolvedShadow } from './read-shadow.js'
 import { readTimings } from './read-timings.js'
 import { CutoverError } from '../errors.js'
@@ -11,7 +12,7 @@ import { PHASE_NAMES, type Phase, type Side } from '../phase/phases.js'
 import type { Source } from '../phase/source.js'
 
 /** The options that stay undefined when they are not given. */
-type Undecided = 'mirror' | 'tables' | 'fallback' | 'stateFile' | 'heldReadsMax' | 'shadow'
+type Undecided = 'mirror' | 'tables' | 'fallback' | 'stateFile' | 'heldReadsMax' | 'shadow' | 'dualWrite'
 
 type Filled = {
   readonly [K in keyof CutoverOptions]-?: K extends Undecided
@@ -30,7 +31,8 @@ export interface ResolvedOptions {
   readonly name: string
   readonly pools: Readonly<Record<Side, pg.PoolConfig | pg.Pool>>
   readonly source: Source
-  readonly mirror: 'replication' | 'none'
+  readonly mirror: 'replication' | 'dual-write' | 'none'
+  readonly dualWrite: DualWriteSettings
   readonly control: ResolvedControl | undefined
   readonly tables: readonly string[] | undefined
   readonly fallback: Phase | undefined
@@ -146,10 +148,9 @@ const TABLE: OptionTable<Filled> = {
       typeof value['watch'] === 'function' &&
       typeof value['close'] === 'function',
   },
-  mirror: {
-    ...oneOf(['replication', 'none'] as const, undefined),
-    advice: (value) => (value === 'dual-write' ? 'This version has no dual-write mirror' : undefined),
-  },
+  mirror: oneOf(['replication', 'dual-write', 'none'] as const, undefined),
+  // Read by a table of its own.
+  dualWrite: { default: undefined, expected: 'an object', accepts: () => true },
   control: {
     default: false,
     secret: true,
@@ -202,10 +203,10 @@ export function readOptions(input: CutoverOptions): ResolvedOptions {
     )
   const control = readControl(given.control, where)
   const mirror = given.mirror ?? (control ? 'replication' : 'none')
-  if (mirror === 'replication' && !control)
+  if (mirror !== 'none' && !control)
     throw new CutoverError(
       'ERR_OPTION',
-      `${where}mirror is "replication" and control is false; replication needs control: true. Without control the mirror is "none"`,
+      `${where}mirror is "${mirror}" and control is false; ${mirror} needs control: true. Without control the mirror is "none"`,
     )
   if (given.stateFile !== undefined && control)
     throw new CutoverError(
@@ -217,6 +218,7 @@ export function readOptions(input: CutoverOptions): ResolvedOptions {
     pools: { old: given.old, new: given.new },
     source: given.source,
     mirror,
+    dualWrite: readDualWrite(given.dualWrite, mirror, where),
     control,
     tables: given.tables,
     fallback: given.fallback,

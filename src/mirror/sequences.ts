@@ -4,6 +4,7 @@ import { quoteLiteral } from '../control/names.js'
 import { CutoverError } from '../errors.js'
 import { otherSide } from '../phase/phases.js'
 import type { Side } from '../phase/phases.js'
+import { tablesOn } from './mapping.js'
 import {
   prepareLook,
   quotedSequence,
@@ -61,8 +62,8 @@ export async function checkSequences(m: Migration, from: Side): Promise<number> 
 
 async function readCatalogs(m: Migration): Promise<BothCatalogs> {
   const [old, next] = await Promise.all([
-    readCatalog(m.control.old.run, m.tables),
-    readCatalog(m.control.new.run, m.tables),
+    readCatalog(m.control.old.run, tablesOn(m, 'old')),
+    readCatalog(m.control.new.run, tablesOn(m, 'new')),
   ])
   return { old, new: next }
 }

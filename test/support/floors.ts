@@ -14,6 +14,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ['pool'],
   ['control'],
   ['mirror'],
+  ['dual-write'],
   ['shadow'],
   ['coordinator'],
   ['verify'],

@@ -1,7 +1,7 @@
 // What createCutover accepts and refuses, option by option, and what its refusals say.
 import pg from 'pg'
 import { afterAll, describe, expect, it } from 'vitest'
-import { DEFAULT_TIMINGS } from '../../src/control/migration.js'
+import { DEFAULT_DUAL_WRITE, DEFAULT_TIMINGS } from '../../src/control/migration.js'
 import type { CutoverOptions } from '../../src/cutover/options.js'
 import { CutoverError } from '../../src/errors.js'
 import { nearest } from '../../src/options.js'
@@ -35,6 +35,7 @@ describe('defaults', () => {
       pools: { old, new: fresh },
       source,
       mirror: 'none',
+      dualWrite: DEFAULT_DUAL_WRITE,
       control: undefined,
       tables: undefined,
       fallback: undefined,
@@ -83,6 +84,8 @@ describe('defaults', () => {
   })
 })
 
+const dual = { mirror: 'dual-write', control: true } as const
+
 describe('refusals', () => {
   it.each([
     [{ name: undefined }, 'name is missing; expected 1 to 63 letters, digits and _ - . :'],
@@ -111,8 +114,29 @@ describe('refusals', () => {
     [{ source: 'old' }, 'source is "old"; expected a source: memorySource()'],
     [{ source: { watch: () => {} } }, 'source is an object;'],
     [{ mirror: 'replication' }, 'mirror is "replication" and control is false'],
-    [{ mirror: 'dual-write', control: true }, 'This version has no dual-write mirror'],
-    [{ mirror: 'both' }, 'mirror is "both"; expected one of replication, none'],
+    [{ mirror: 'dual-write' }, 'mirror is "dual-write" and control is false'],
+    [{ mirror: 'both' }, 'mirror is "both"; expected one of replication, dual-write, none'],
+    [
+      { control: true, dualWrite: {} },
+      `dualWrite is given and mirror is "replication"; expected mirror: 'dual-write'`,
+    ],
+    [
+      { ...dual, dualWrite: { await: 'both' } },
+      'dualWrite.await is "both"; expected one of recorded, applied',
+    ],
+    [
+      { ...dual, dualWrite: { batchRows: 0 } },
+      'dualWrite.batchRows is 0; expected a whole number of rows from 1',
+    ],
+    [{ ...dual, dualWrite: { mapped: { 'public.a': 'b' } } }, `expected an object of table names such as`],
+    [
+      { ...dual, dualWrite: { mapped: { 'public.*': 'shop.a' } } },
+      `expected an object of table names such as`,
+    ],
+    [
+      { ...dual, dualWrite: { mapped: { 'a.t': 'shop.t', 'b.t': 'shop.t' } } },
+      `expected an object of table names such as`,
+    ],
     [{ control: 'yes' }, 'control is a string; expected true, false, or an object'],
     [{ control: { olds: 'x' } }, 'control.olds is no option; did you mean old?'],
     [{ control: { old: '' } }, 'control.old is an empty string; expected a connection string'],

@@ -2,6 +2,7 @@
 import type { Run } from '../../control/control-connection.js'
 import type { Migration } from '../../control/migration.js'
 import { quoteIdent, streamName } from '../../control/names.js'
+import { tablesOn } from '../../mirror/mapping.js'
 import { patiently } from '../../mirror/patient.js'
 import { readCatalog, readStates, sequenceKey } from '../../mirror/sequence-states.js'
 import { otherSide } from '../../phase/phases.js'
@@ -19,8 +20,8 @@ export function gather(m: Migration, from: Side, stage: Stage): Promise<Context>
     patiently(m.control.new, millis, async (next) => {
       const run = { old: old.run, new: next.run }
       const [oldFacts, newFacts] = await Promise.all([
-        readFacts(run.old, m.tables),
-        readFacts(run.new, m.tables),
+        readFacts(run.old, tablesOn(m, 'old')),
+        readFacts(run.new, tablesOn(m, 'new')),
       ])
       const to = otherSide(from)
       const context = {
@@ -55,7 +56,7 @@ async function bothSequences(
   const none = { sequences: [], extraSequences: [] }
   if (!isReadable(facts.old) || !isReadable(facts.new)) return none
   const states = (side: Side) =>
-    readCatalog(run[side], m.tables).then((catalog) => readStates(run[side], catalog))
+    readCatalog(run[side], tablesOn(m, side)).then((catalog) => readStates(run[side], catalog))
   const [lefts, rights] = await Promise.all([states(from), states(to)])
   // Undefined: one was made or dropped just now; preparing reads them again.
   if (!lefts || !rights) return none

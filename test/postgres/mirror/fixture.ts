@@ -4,8 +4,8 @@ import { controlConnection } from '../../../src/control/control-connection.js'
 import type { Run } from '../../../src/control/control-connection.js'
 import { ensureControlSchema } from '../../../src/control/schema.js'
 import { insertMirror, insertWriter } from '../../../src/control/side-row.js'
-import { DEFAULT_TIMINGS } from '../../../src/control/migration.js'
-import type { Migration } from '../../../src/control/migration.js'
+import { DEFAULT_DUAL_WRITE, DEFAULT_TIMINGS } from '../../../src/control/migration.js'
+import type { DualWriteSettings, Migration } from '../../../src/control/migration.js'
 import { CutoverEvents } from '../../../src/events.js'
 import type { ProgressEvent } from '../../../src/events.js'
 import { dropStream } from '../../../src/mirror/replication.js'
@@ -26,7 +26,11 @@ export interface Fixture {
 
 export interface FixtureOptions {
   readonly schema?: string
+  /** In place of `schema`, where the sides differ. */
+  readonly schemas?: Readonly<Record<'old' | 'new', string>>
   readonly tables?: readonly string[]
+  /** With these the mirror is one by dual-write. */
+  readonly dualWrite?: Partial<DualWriteSettings>
   /** Default true: the schema `cutover` with OLD as the writer. */
   readonly prepared?: boolean
 }
@@ -38,11 +42,13 @@ export async function fixture(options: FixtureOptions = {}): Promise<Fixture> {
     new: controlConnection({ side: 'new', config: { connectionString: databases.new } }),
   }
   // Slots belong to the whole server, so a name of its own.
-  const m = migrationBetween(databases.name, control, databases, options.tables)
+  const m = migrationBetween(databases.name, control, databases, options)
   const both = async (text: string): Promise<void> => {
     await Promise.all([control.old.run(text), control.new.run(text)])
   }
   if (options.schema !== undefined) await both(options.schema)
+  for (const side of ['old', 'new'] as const)
+    if (options.schemas) await control[side].run(options.schemas[side])
   if (options.prepared !== false) {
     await Promise.all([ensureControlSchema(control.old), ensureControlSchema(control.new)])
     await insertWriter(control.old, m.name, 'old')
@@ -59,8 +65,7 @@ export async function fixture(options: FixtureOptions = {}): Promise<Fixture> {
     both,
     async drop() {
       try {
-        await dropStream(m, 'old')
-        await dropStream(m, 'new')
+        if (m.mirror === 'replication') for (const side of ['old', 'new'] as const) await dropStream(m, side)
       } finally {
         await control.old.close()
         await control.new.close()
@@ -74,14 +79,15 @@ export function migrationBetween(
   name: string,
   control: Migration['control'],
   reachedBy: { readonly old: string; readonly new: string },
-  tables?: readonly string[],
+  options: Pick<FixtureOptions, 'tables' | 'dualWrite'> = {},
 ): Migration {
   return {
     name,
     control,
     reachedBy: { old: reachedBy.old, new: reachedBy.new },
-    tables,
-    mirror: 'replication',
+    tables: options.tables,
+    mirror: options.dualWrite ? 'dual-write' : 'replication',
+    dualWrite: { ...DEFAULT_DUAL_WRITE, ...options.dualWrite },
     onDrainTimeout: 'abort',
     attempts: 1,
     timings: { ...DEFAULT_TIMINGS, copyTimeoutMillis: 20_000 },

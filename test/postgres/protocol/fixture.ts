@@ -1,7 +1,7 @@
 // Two fresh databases with the same tables, their rows, and the means to drive the protocol statement by statement.
 import pg from 'pg'
 import { controlConnection } from '../../../src/control/control-connection.js'
-import { DEFAULT_TIMINGS } from '../../../src/control/migration.js'
+import { DEFAULT_DUAL_WRITE, DEFAULT_TIMINGS } from '../../../src/control/migration.js'
 import type { Migration, Timings } from '../../../src/control/migration.js'
 import { beginAttempt, endAttempt } from '../../../src/coordinator/attempt.js'
 import type { Attempt } from '../../../src/coordinator/attempt.js'
@@ -50,6 +50,7 @@ export function migrationOver(
     reachedBy: urls,
     tables: options.tables,
     mirror: options.mirror ?? 'none',
+    dualWrite: DEFAULT_DUAL_WRITE,
     onDrainTimeout: 'abort',
     attempts: options.attempts ?? 1,
     timings: { ...DEFAULT_TIMINGS, ...options.timings },
