@@ -15,7 +15,7 @@ export default defineConfig({
     maxWorkers: 3,
     testTimeout: 30_000,
     hookTimeout: 60_000,
-    globalSetup: ['test/support/prisma-client.ts', 'test/support/compiled.ts'],
+    globalSetup: ['test/support/prisma-client.ts', 'test/support/compiled.ts', 'test/support/seeds.ts'],
     reporters: ['default', ['json', { outputFile: '.results/vitest.json' }]],
     setupFiles: ['test/support/leak-check.ts'],
     // A process that has begun takes one file after another: starting it and loading the library is most of what a file costs.

@@ -1,5 +1,5 @@
 // A small seed of the demo by flips of a flag alone: the same stages, traffic, audit and report, on servers of its own.
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { afterAll, beforeAll, expect, inject, it } from 'vitest'
 import { page } from '../../demo/report.js'
 import { Run } from '../../demo/run.js'
 import { asLines } from '../../demo/screen.js'
@@ -28,7 +28,7 @@ const lines: string[] = []
 
 beforeAll(async () => {
   // Postgres 15 starts apply workers at most once in so much time, and here one move follows the other.
-  pair = await startPair({ settings: { wal_retrieve_retry_interval: '100ms' } })
+  pair = await startPair({ seeds: inject('seeds'), settings: { wal_retrieve_retry_interval: '100ms' } })
   run = new Run(SETTINGS, { old: pair.old.url(), new: pair.new.url() })
   let trouble: unknown
   await asLines(stages(SETTINGS, { old: 'OLD', new: 'NEW' }), run, (text) => lines.push(text)).catch(

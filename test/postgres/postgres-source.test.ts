@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { inspect, promisify } from 'node:util'
 import { Client, type ClientConfig } from 'pg'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest'
 import { controlConnection } from '../../src/control/control-connection.js'
 import {
   createCutover,
@@ -36,7 +36,7 @@ async function connectAdmin(): Promise<void> {
 }
 
 beforeAll(async () => {
-  server = await startServer(15, { settings: { log_statement: 'all' } })
+  server = await startServer(15, { seeds: inject('seeds'), settings: { log_statement: 'all' } })
   await connectAdmin()
   proxy = await startProxy(server.port)
 })

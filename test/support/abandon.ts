@@ -3,8 +3,8 @@ import { startServer } from './servers.js'
 
 export type Ending = 'wait' | 'starting' | 'stopped' | 'killed' | 'throw' | 'forget' | 'destroy'
 
-const [major, ending] = process.argv.slice(2)
-const starting = startServer(major === '15' ? 15 : 18)
+const [major, ending, seeds] = process.argv.slice(2)
+const starting = startServer(major === '15' ? 15 : 18, { seeds })
 if (ending === 'starting') process.send?.('starting')
 const server = await starting
 if (ending === 'stopped') await server.stop()

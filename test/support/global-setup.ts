@@ -20,7 +20,7 @@ const address = ({ host, port, password }: Server): Address => ({ host, port, pa
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   // Where they are on a disk after all, each database that is dropped would wait for it; and no test cuts the power.
-  const pair = await startPair({ settings: { fsync: 'off' } })
+  const pair = await startPair({ seeds: project.getProvidedContext().seeds, settings: { fsync: 'off' } })
   project.provide('servers', { old: address(pair.old), new: address(pair.new) })
   return () => pair.destroy()
 }

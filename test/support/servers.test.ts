@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import pg from 'pg'
-import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { afterEach, beforeAll, beforeEach, describe, expect, inject, it, vi } from 'vitest'
 import type { Ending } from './abandon.js'
 import { binaries, serverAccount } from './binaries.js'
 import { compiled } from './compiled.js'
@@ -90,10 +90,14 @@ async function ask(server: Server, text: string): Promise<unknown> {
 /** Runs the script in a process group of its own, as a terminal would, and waits for its word. */
 async function abandoner(major: 15 | 18, ending: Ending): Promise<ChildProcess> {
   const script = fileURLToPath(new URL('abandon.ts', import.meta.url))
-  const child = fork(compiled(script), [String(major), ending], {
-    detached: true,
-    stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
-  })
+  const child = fork(
+    compiled(script),
+    [String(major), ending, ...(ending === 'starting' ? [] : [inject('seeds')])],
+    {
+      detached: true,
+      stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+    },
+  )
   await once(child, 'message')
   return child
 }
@@ -156,7 +160,7 @@ describe.each([15, 18] as const)('a server of Postgres %i', (major) => {
   })
 
   it('is destroyed once, however often it is asked to, with the memory of its killed self', async () => {
-    const server = await startServer(major)
+    const server = await startServer(major, { seeds: inject('seeds') })
     const id = segment(server.dataFolder)
     expect(segments()).toContain(id)
     await server.kill()
@@ -168,9 +172,24 @@ describe.each([15, 18] as const)('a server of Postgres %i', (major) => {
   })
 })
 
+it('a server is a copy of what initdb has made for another, where both are given a place for that', async () => {
+  const seeds = mkdtempSync(join(base, 'seeds-'))
+  chmodSync(seeds, 0o1777)
+  const made = async (): Promise<unknown[]> => {
+    const server = await startServer(18, { seeds, settings: { work_mem: '7MB' } })
+    const system = await ask(server, 'select system_identifier from pg_control_system()')
+    await server.destroy()
+    return [server.password, system]
+  }
+  const first = await made()
+  expect(await made()).toEqual(first)
+  expect(folders()).toEqual([])
+  expect(processesLeft()).toEqual([])
+})
+
 describe('startPair', () => {
   it('gives two majors, each behind its password, with the settings that were asked for', async () => {
-    const pair = await startPair({ settings: { work_mem: '7MB' } })
+    const pair = await startPair({ seeds: inject('seeds'), settings: { work_mem: '7MB' } })
     for (const [server, version] of [
       [pair.old, 15],
       [pair.new, 18],
@@ -189,7 +208,9 @@ describe('startPair', () => {
   })
 
   it('leaves nothing behind when a setting is refused by the server', async () => {
-    await expect(startPair({ settings: { shared_buffers: 'plenty' } })).rejects.toThrow('shared_buffers')
+    await expect(
+      startPair({ seeds: inject('seeds'), settings: { shared_buffers: 'plenty' } }),
+    ).rejects.toThrow('shared_buffers')
     expect(folders()).toEqual([])
     expect(processesLeft()).toEqual([])
   })

@@ -1,11 +1,12 @@
 // Starts real Postgres servers of two majors for the demo and the tests, and leaves nothing of them behind.
-import { createHash, createHmac, pbkdf2Sync, randomBytes, randomInt } from 'node:crypto'
-import { appendFileSync, chownSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { randomInt } from 'node:crypto'
+import { appendFileSync, existsSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { binaries, serverAccount, temporaryFolder } from './binaries.js'
 import type { Major } from './binaries.js'
+import { makeDataFolder } from './data-folder.js'
 import { keep } from './keeper.js'
 import type { Keeper } from './keeper.js'
 
@@ -14,6 +15,8 @@ export type { Major } from './binaries.js'
 export interface ServerOptions {
   /** Lines of postgresql.conf, on top of the defaults. */
   readonly settings?: Record<string, string>
+  /** A folder for what initdb makes: a server that is given the same one as another before it copies that. */
+  readonly seeds?: string | undefined
 }
 
 export interface Server {
@@ -90,7 +93,6 @@ export async function startServer(major: Major, options: ServerOptions = {}): Pr
   const folder = temporaryFolder(`pg-cutover-${major}-`, account)
   const dataFolder = join(folder, 'data')
   const logFile = join(folder, 'log')
-  const password = randomBytes(12).toString('hex')
   const postgres = [join(native, 'bin/postgres'), '-D', dataFolder]
 
   let keeper = keep({ folder, account })
@@ -98,6 +100,7 @@ export async function startServer(major: Major, options: ServerOptions = {}): Pr
   /** Killed by somebody else, and not yet reaped: its process id is still taken, and a new server would respect it. */
   let unreaped = false
   let port = 0
+  let password = ''
   let destroyed: Promise<void> | undefined
 
   // The new keeper is there before the old one goes: at no moment is the folder without one.
@@ -119,14 +122,13 @@ export async function startServer(major: Major, options: ServerOptions = {}): Pr
     unreaped = false
   }
 
-  const initialise = async (): Promise<void> => {
-    const secret = join(folder, 'password')
-    writeFileSync(secret, verifier(password), { mode: 0o600 })
-    if (account) chownSync(secret, account.uid, account.gid)
-    const flags = '-U postgres --auth=scram-sha-256 --encoding=UTF8 --locale=C --no-sync --no-instructions'
-    await run([join(native, 'bin/initdb'), '-D', dataFolder, `--pwfile=${secret}`, ...flags.split(' ')])
+  const runToEnd = async (command: readonly string[]): Promise<void> => {
+    await run(command)
     await settle()
-    rmSync(secret)
+  }
+
+  const initialise = async (): Promise<void> => {
+    password = await makeDataFolder({ major, native, folder, account, seeds: options.seeds, run: runToEnd })
     const config = join(dataFolder, 'postgresql.conf')
     if (!existsSync(config)) throw new Error(`initdb ${major} failed: ${logTail(logFile)}`)
     const settings = Object.entries({ ...SETTINGS, ...options.settings })
@@ -217,18 +219,6 @@ export async function startServer(major: Major, options: ServerOptions = {}): Pr
     ended: () => (running ? keeper.ended() : Promise.resolve()),
     destroy: () => (destroyed ??= last.then(() => keeper.clean())),
   }
-}
-
-/**
- * What a server keeps of a password, made with one round in place of 4096: these are most of what it costs a client to connect,
- * and do nothing for a password that nobody could guess.
- */
-function verifier(password: string): string {
-  const salt = randomBytes(16)
-  const salted = pbkdf2Sync(password, salt, 1, 32, 'sha256')
-  const keyed = (text: string): Buffer => createHmac('sha256', salted).update(text).digest()
-  const stored = createHash('sha256').update(keyed('Client Key')).digest('base64')
-  return `SCRAM-SHA-256$1:${salt.toString('base64')}$${stored}:${keyed('Server Key').toString('base64')}`
 }
 
 /** The postmaster says so itself in the eighth line; the first one tells its file from that of a killed one. */

@@ -1,6 +1,6 @@
 // An autovacuum at work on a table in scope gives way to the fence, for a superuser and for a role with no such rights.
 import { setTimeout as delay } from 'node:timers/promises'
-import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, expect, inject, it } from 'vitest'
 import { ensureRows } from '../../../src/coordinator/begin-mirror.js'
 import { changeWriter } from '../../../src/coordinator/coordinator.js'
 import type { Migration } from '../../../src/control/migration.js'
@@ -15,7 +15,7 @@ let m: Migration
 let admin: Migration
 
 beforeAll(async () => {
-  pair = await startPair({ settings: { autovacuum_naptime: '1s' } })
+  pair = await startPair({ seeds: inject('seeds'), settings: { autovacuum_naptime: '1s' } })
   admin = migrationOver('admin', urls())
   for (const side of ['old', 'new'] as const) {
     await admin.control[side].run(`

@@ -1,5 +1,5 @@
 // A server that dies in the middle of a change of writer, on a pair of its own: the other one serves, and nothing is lost.
-import { afterEach, beforeEach, expect, it } from 'vitest'
+import { afterEach, beforeEach, expect, inject, it } from 'vitest'
 import { readSide } from '../../../src/control/side-row.js'
 import { beginMirror } from '../../../src/coordinator/begin-mirror.js'
 import { changeWriter } from '../../../src/coordinator/coordinator.js'
@@ -16,7 +16,7 @@ let writes = 0
 
 beforeEach(async () => {
   // A worker that has just been stopped is otherwise begun again after five seconds only.
-  pair = await startPair({ settings: { wal_retrieve_retry_interval: '200ms' } })
+  pair = await startPair({ seeds: inject('seeds'), settings: { wal_retrieve_retry_interval: '200ms' } })
   m = migrationOver('dead', { old: pair.old.url(), new: pair.new.url() }, { mirror: 'replication' })
   writes = 0
   for (const side of ['old', 'new'] as const)

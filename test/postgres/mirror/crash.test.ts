@@ -1,5 +1,5 @@
 // What catch-up has proved must survive: a server that forgets the last rows in a crash would be opened without them.
-import { expect, it } from 'vitest'
+import { expect, inject, it } from 'vitest'
 import { controlConnection } from '../../../src/control/control-connection.js'
 import { ensureStandingTriggers } from '../../../src/coordinator/fence-triggers.js'
 import { ensureRows } from '../../../src/coordinator/begin-mirror.js'
@@ -11,9 +11,10 @@ import { migrationBetween, one } from './fixture.js'
 
 it('has on disk what it has proved, when both servers are killed before the decision', async () => {
   // Rows are applied without waiting for the disk, and here nothing else would bring them there in time.
+  const seeds = inject('seeds')
   const [old, next] = await Promise.all([
-    startServer(15),
-    startServer(18, { settings: { wal_writer_delay: '10000ms' } }),
+    startServer(15, { seeds }),
+    startServer(18, { seeds, settings: { wal_writer_delay: '10000ms' } }),
   ])
   const control = {
     old: controlConnection({ side: 'old', config: { connectionString: old.url() } }),

@@ -1,7 +1,7 @@
 // What the mirror does when a server or a connection string fails, and that no message ever holds the password.
 import { readFile } from 'node:fs/promises'
 import { inspect } from 'node:util'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest'
 import { controlConnection } from '../../../src/control/control-connection.js'
 import type { ControlConnection } from '../../../src/control/control-connection.js'
 import type { Migration } from '../../../src/control/migration.js'
@@ -25,8 +25,8 @@ const ignore = (): void => {}
 
 beforeAll(async () => {
   // Workers that failed start again at once, so that the tests need not wait for them.
-  const settings = { wal_retrieve_retry_interval: '100ms' }
-  ;[oldServer, newServer] = await Promise.all([startServer(15, { settings }), startServer(18, { settings })])
+  const options = { seeds: inject('seeds'), settings: { wal_retrieve_retry_interval: '100ms' } }
+  ;[oldServer, newServer] = await Promise.all([startServer(15, options), startServer(18, options)])
 })
 afterAll(() => Promise.all([oldServer.destroy(), newServer.destroy()]))
 

@@ -1,6 +1,6 @@
 // What preflight says of servers that are out of reach, too small, or let the role do too little; and that each GRANT it names is enough.
 import { inspect } from 'node:util'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import { controlConnection } from '../../../src/control/control-connection.js'
 import type { ControlConnection } from '../../../src/control/control-connection.js'
 import type { Migration } from '../../../src/control/migration.js'
@@ -54,7 +54,7 @@ describe('of servers as they come', () => {
   let admin: Record<'old' | 'new', ControlConnection>
 
   beforeAll(async () => {
-    pair = await startPair()
+    pair = await startPair({ seeds: inject('seeds') })
     admin = {
       old: controlConnection({ side: 'old', config: { connectionString: pair.old.url() } }),
       new: controlConnection({ side: 'new', config: { connectionString: pair.new.url() } }),
@@ -185,6 +185,7 @@ describe('of servers that are set up too small', () => {
 
   beforeAll(async () => {
     pair = await startPair({
+      seeds: inject('seeds'),
       settings: {
         wal_level: 'replica',
         max_replication_slots: '0',
