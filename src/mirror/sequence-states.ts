@@ -2,10 +2,18 @@
 import { createHash } from 'node:crypto'
 import type { Run } from '../control/control-connection.js'
 import { quoteIdent } from '../control/names.js'
+import type { TableName } from './mapping.js'
 import { ownRelation, scopeSql } from './scope.js'
 import type { SequenceState } from './sequence-target.js'
 
-export type SequenceDefinition = Omit<SequenceState, 'last' | 'called'>
+/** A column that owns a sequence or draws its default from it. */
+export interface DrawingColumn extends TableName {
+  readonly column: string
+}
+
+export interface SequenceDefinition extends Omit<SequenceState, 'last' | 'called'> {
+  readonly drawnBy: readonly DrawingColumn[]
+}
 
 export interface SequenceCatalog {
   readonly definitions: readonly SequenceDefinition[]
@@ -36,11 +44,23 @@ export async function readCatalog(run: Run, tables: readonly string[] | undefine
 const sequenceCatalogSql = (tables: readonly string[] | undefined): string => `
   with found as (
     select n.nspname::text as schema, c.relname::text as name, s.seqincrement::text as increment, s.seqcache::text as cache,
-        s.seqmin::text as min, s.seqmax::text as max, s.seqcycle as cycle
+        s.seqmin::text as min, s.seqmax::text as max, s.seqcycle as cycle, ${DRAWN_BY} as "drawnBy"
       from pg_sequence s join pg_class c on c.oid = s.seqrelid join pg_namespace n on n.oid = c.relnamespace
      where ${tables === undefined ? ownRelation('c', 'n') : `c.oid in (${usedBy(tables)})`})
   select ${FINGERPRINT} as fingerprint, found.* from (select) one left join found on true
    order by schema collate "C", name collate "C"`
+
+// Those of a partition are its root's.
+const DRAWN_BY = `(
+  select coalesce(jsonb_agg(distinct jsonb_build_object('schema', tn.nspname, 'name', t.relname, 'column', a.attname)), '[]')
+    from (select d.refobjid as relid, d.refobjsubid as attnum from pg_depend d
+           where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.refclassid = 'pg_class'::regclass
+             and d.deptype in ('a', 'i')
+          union all
+          select f.adrelid, f.adnum from pg_depend d join pg_attrdef f on f.oid = d.objid
+           where d.classid = 'pg_attrdef'::regclass and d.refclassid = 'pg_class'::regclass and d.refobjid = c.oid) u
+    join pg_class t on t.oid = u.relid and not t.relispartition join pg_namespace tn on tn.oid = t.relnamespace
+    join pg_attribute a on a.attrelid = u.relid and a.attnum = u.attnum)`
 
 const usedBy = (tables: readonly string[]): string => `
   with scope as (${scopeSql(tables)})
@@ -59,6 +79,7 @@ function definitionOf(row: Record<string, unknown>): SequenceDefinition {
     min: BigInt(String(row['min'])),
     max: BigInt(String(row['max'])),
     cycle: row['cycle'] === true,
+    drawnBy: row['drawnBy'] as readonly DrawingColumn[],
   }
 }
 
@@ -80,7 +101,10 @@ export async function prepareLook(run: Run, catalog: SequenceCatalog): Promise<v
 export const readPreparedStates = (run: Run, catalog: SequenceCatalog): Promise<SequenceStates | undefined> =>
   statesBy(run, catalog, `execute ${lookName(catalog)}`)
 
-export type SequenceStates = ReadonlyMap<string, SequenceState>
+/** Where a sequence of the application stands. */
+export type KnownSequence = SequenceDefinition & SequenceState
+
+export type SequenceStates = ReadonlyMap<string, KnownSequence>
 
 // A flat list of subqueries: a chain of UNION ALL is planned recursively and meets the stack limit.
 function valuesSql({ definitions }: SequenceCatalog): string {

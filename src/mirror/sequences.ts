@@ -4,7 +4,7 @@ import { quoteLiteral } from '../control/names.js'
 import { CutoverError } from '../errors.js'
 import { otherSide } from '../phase/phases.js'
 import type { Side } from '../phase/phases.js'
-import { tablesOn } from './mapping.js'
+import { nameAcross, tablesOn } from './mapping.js'
 import {
   prepareLook,
   quotedSequence,
@@ -13,7 +13,7 @@ import {
   readStates,
   sequenceKey,
 } from './sequence-states.js'
-import type { SequenceCatalog, SequenceStates } from './sequence-states.js'
+import type { DrawingColumn, KnownSequence, SequenceCatalog, SequenceStates } from './sequence-states.js'
 import { fallsShort, targetOf } from './sequence-target.js'
 import type { SequenceState } from './sequence-target.js'
 
@@ -31,7 +31,7 @@ const known = new WeakMap<Migration, BothCatalogs>()
 /** Outside the pause: sets the other side's sequences ahead of `from`'s by a headroom; none is ever lowered. */
 export async function presetSequences(m: Migration, from: Side): Promise<void> {
   const catalogs = await readCatalogs(m)
-  const pairs = paired(await readBoth(m, catalogs, readStates), from)
+  const pairs = paired(m, await readBoth(m, catalogs, readStates), from)
   // Those that are ahead already, but by less than the headroom, are raised as well.
   await raise(
     m,
@@ -55,7 +55,7 @@ export async function checkSequences(m: Migration, from: Side): Promise<number> 
   const catalogs = known.get(m)
   const quick = catalogs && (await readBoth(m, catalogs, readPreparedStates))
   const states = quick ?? (await readBoth(m, await readCatalogs(m), readStates))
-  const short = paired(states, from).filter(({ left, right }) => fallsShort(left, right))
+  const short = paired(m, states, from).filter(({ left, right }) => fallsShort(left, right))
   await raise(m, from, short)
   return short.length
 }
@@ -82,19 +82,40 @@ async function readBoth(
   return old && next && { old, new: next }
 }
 
-function paired(states: BothStates | undefined, from: Side): Pair[] {
+/**
+ * A sequence's counterparts are those that the same columns draw from, and the one of its name: code may draw from that by
+ * itself. Several where one side has a sequence for each table and the other one for all of them.
+ */
+function paired(m: Migration, states: BothStates | undefined, from: Side): Pair[] {
   if (!states)
     throw new CutoverError('ERR_PREPARE', 'sequences are being created or dropped at this moment; try again')
   const rights = states[otherSide(from)]
-  return [...states[from].values()].map((left) => {
-    const right = rights.get(sequenceKey(left))
-    if (right) return { left, right }
+  const drawn = drawnFrom(rights)
+  return [...states[from].values()].flatMap((left) => {
+    const across = left.drawnBy.flatMap(
+      ({ column, ...table }) => drawn.get(columnKey({ ...nameAcross(m, from, table), column })) ?? [],
+    )
+    const named = rights.get(sequenceKey(nameAcross(m, from, left)))
+    const found = new Set(named ? [...across, named] : across)
+    if (found.size > 0) return [...found].map((right) => ({ left, right }))
     throw new CutoverError(
       'ERR_PREPARE',
       `the sequence ${quotedSequence(left)} is missing on the ${otherSide(from)} side`,
     )
   })
 }
+
+function drawnFrom(states: SequenceStates): ReadonlyMap<string, readonly KnownSequence[]> {
+  const drawn = new Map<string, KnownSequence[]>()
+  for (const sequence of states.values())
+    for (const column of sequence.drawnBy) {
+      const key = columnKey(column)
+      drawn.set(key, [...(drawn.get(key) ?? []), sequence])
+    }
+  return drawn
+}
+
+const columnKey = ({ schema, name, column }: DrawingColumn): string => JSON.stringify([schema, name, column])
 
 /** SQLSTATE of our own for the guard below. */
 const NOT_MIRRORED = 'PC001'

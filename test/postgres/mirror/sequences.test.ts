@@ -151,3 +151,31 @@ it('reads many sequences in one statement', async () => {
   expect(await checkSequences(f.m, 'old')).toBe(1)
   expect(await take(f.new, 'public.many_600')).toBe('3001')
 })
+
+it('pairs those of tables that have another name by the columns that draw from them, both ways', async () => {
+  f = await fixture({
+    schemas: {
+      old: `create table public.item (id serial primary key); create table public.part (id serial primary key);
+        create sequence public.ticket`,
+      new: `create schema shop; create sequence shop.every_id;
+        create table shop.thing (id int primary key default nextval('shop.every_id'));
+        create table shop.part (id int primary key default nextval('shop.every_id')); create sequence shop.ticket`,
+    },
+    dualWrite: { mapped: { 'public.*': 'shop.*', 'public.item': 'shop.thing' } },
+  })
+  await take(f.old, 'public.item_id_seq', 10)
+  await take(f.old, 'public.part_id_seq', 50)
+  await take(f.old, 'public.ticket', 3)
+  await presetSequences(f.m, 'old')
+  expect(await take(f.new, 'shop.every_id')).toBe('1051')
+  expect(await take(f.new, 'shop.ticket')).toBe('1004')
+  await take(f.old, 'public.item_id_seq', 2_000)
+  expect(await checkSequences(f.m, 'old')).toBe(1)
+  expect(await take(f.new, 'shop.every_id')).toBe('3011')
+
+  await f.old(`update cutover.side set status = 'moved', epoch = 1`)
+  await f.new(`update cutover.side set status = 'writer', epoch = 1, opened = 1`)
+  await presetSequences(f.m, 'new')
+  expect(await take(f.old, 'public.item_id_seq')).toBe('4012')
+  expect(await take(f.old, 'public.part_id_seq')).toBe('4012')
+})
