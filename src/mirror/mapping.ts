@@ -9,7 +9,7 @@ export interface TableName {
   readonly name: string
 }
 
-type Mapped = Pick<Migration, 'dualWrite' | 'tables'>
+export type Mapped = Pick<Migration, 'dualWrite' | 'tables'>
 
 /** The name on the other side of what has this name on `side`. Each table has one name, also on the way back. */
 export function nameAcross(

@@ -4,16 +4,16 @@ import { quoteLiteral } from '../control/names.js'
 import { CutoverError } from '../errors.js'
 import { otherSide } from '../phase/phases.js'
 import type { Side } from '../phase/phases.js'
-import { nameAcross, tablesOn } from './mapping.js'
+import { tablesOn } from './mapping.js'
+import { counterparts } from './sequence-pairs.js'
 import {
   prepareLook,
   quotedSequence,
   readCatalog,
   readPreparedStates,
   readStates,
-  sequenceKey,
 } from './sequence-states.js'
-import type { DrawingColumn, KnownSequence, SequenceCatalog, SequenceStates } from './sequence-states.js'
+import type { SequenceCatalog, SequenceStates } from './sequence-states.js'
 import { fallsShort, targetOf } from './sequence-target.js'
 import type { SequenceState } from './sequence-target.js'
 
@@ -82,40 +82,17 @@ async function readBoth(
   return old && next && { old, new: next }
 }
 
-/**
- * A sequence's counterparts are those that the same columns draw from, and the one of its name: code may draw from that by
- * itself. Several where one side has a sequence for each table and the other one for all of them.
- */
 function paired(m: Migration, states: BothStates | undefined, from: Side): Pair[] {
   if (!states)
     throw new CutoverError('ERR_PREPARE', 'sequences are being created or dropped at this moment; try again')
-  const rights = states[otherSide(from)]
-  const drawn = drawnFrom(rights)
-  return [...states[from].values()].flatMap((left) => {
-    const across = left.drawnBy.flatMap(
-      ({ column, ...table }) => drawn.get(columnKey({ ...nameAcross(m, from, table), column })) ?? [],
-    )
-    const named = rights.get(sequenceKey(nameAcross(m, from, left)))
-    const found = new Set(named ? [...across, named] : across)
-    if (found.size > 0) return [...found].map((right) => ({ left, right }))
+  return counterparts(m, from, states[from], states[otherSide(from)]).flatMap(({ left, rights }) => {
+    if (rights.length > 0) return rights.map((right) => ({ left, right }))
     throw new CutoverError(
       'ERR_PREPARE',
       `the sequence ${quotedSequence(left)} is missing on the ${otherSide(from)} side`,
     )
   })
 }
-
-function drawnFrom(states: SequenceStates): ReadonlyMap<string, readonly KnownSequence[]> {
-  const drawn = new Map<string, KnownSequence[]>()
-  for (const sequence of states.values())
-    for (const column of sequence.drawnBy) {
-      const key = columnKey(column)
-      drawn.set(key, [...(drawn.get(key) ?? []), sequence])
-    }
-  return drawn
-}
-
-const columnKey = ({ schema, name, column }: DrawingColumn): string => JSON.stringify([schema, name, column])
 
 /** SQLSTATE of our own for the guard below. */
 const NOT_MIRRORED = 'PC001'
