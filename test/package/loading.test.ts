@@ -1,6 +1,6 @@
 // Looks at what importing the package loads, and says how long it takes over pg itself.
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { adapterEntries, packedConsumer } from '../support/packed.js'
+import { adapterEntries, compiledConsumer } from '../support/packed.js'
 import type { Consumer } from '../support/packed.js'
 
 const ROUNDS = 9
@@ -19,7 +19,7 @@ export async function resolve(specifier, context, next) {
 let consumer: Consumer
 
 beforeAll(async () => {
-  consumer = await packedConsumer()
+  consumer = await compiledConsumer()
 })
 
 afterAll(() => consumer.remove())

@@ -1,4 +1,4 @@
-// Packs the project as npm would and installs it into an empty folder, beside `pg` and nothing else.
+// Installs the project into an empty folder, packed as npm would or merely compiled, beside `pg` and nothing else.
 import { execFile } from 'node:child_process'
 import {
   cpSync,
@@ -14,6 +14,7 @@ import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
+import { inject } from 'vitest'
 
 const root = join(import.meta.dirname, '../..')
 const run = promisify(execFile)
@@ -25,7 +26,7 @@ export interface Output {
 }
 
 export interface Consumer {
-  /** The paths in the tarball. */
+  /** The paths in the package. */
   readonly files: readonly string[]
   /** Makes a package of `node_modules` visible to the consumer, as if it had installed it. */
   add(packageName: string): void
@@ -37,10 +38,27 @@ export interface Consumer {
   remove(): void
 }
 
-export async function packedConsumer(): Promise<Consumer> {
+export function packedConsumer(): Promise<Consumer> {
+  return consumer(unpack)
+}
+
+/** With what this run has compiled in place of the tarball: the same modules, sooner. */
+export function compiledConsumer(): Promise<Consumer> {
+  return consumer((_, to) => {
+    const files = ['package.json', ...['src', 'adapters'].map((part) => join('dist', part))]
+    for (const path of files)
+      cpSync(join(inject('compiled'), path.replace(/^dist./, '')), join(to, path), { recursive: true })
+    return Promise.resolve(files)
+  })
+}
+
+/** Puts the package where it is to be installed, and gives its files. */
+type Install = (stage: string, to: string) => Promise<readonly string[]>
+
+async function consumer(install: Install): Promise<Consumer> {
   const folder = mkdtempSync(join(tmpdir(), 'consumer-'))
   try {
-    return await installInto(folder)
+    return await installInto(folder, install)
   } catch (error) {
     rmSync(folder, { recursive: true, force: true })
     // A compiler says what is wrong on its standard output.
@@ -49,14 +67,10 @@ export async function packedConsumer(): Promise<Consumer> {
   }
 }
 
-async function installInto(folder: string): Promise<Consumer> {
-  const stage = join(folder, 'stage')
-  const home = join(folder, 'app')
-  const installed = join(home, 'node_modules')
-  mkdirSync(installed, { recursive: true })
-  const compiler = join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin/tsc')
+const compiler = join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin/tsc')
 
-  // Built and packed beside the checkout: whoever works in it keeps his `dist`.
+// Built and packed beside the checkout: whoever works in it keeps his `dist`.
+const unpack: Install = async (stage, to) => {
   mkdirSync(stage)
   for (const path of [
     'package.json',
@@ -76,14 +90,16 @@ async function installInto(folder: string): Promise<Consumer> {
   const { stdout } = await run('npm', ['pack', '--ignore-scripts', '--json'], { cwd: stage })
   const [tarball]: { filename: string; files: { path: string }[] }[] = JSON.parse(stdout)
   if (!tarball) throw new Error(`npm pack made nothing: ${stdout}`)
-  mkdirSync(join(installed, 'pg-cutover'))
-  await run('tar', [
-    '-xzf',
-    join(stage, tarball.filename),
-    '--strip-components=1',
-    '-C',
-    join(installed, 'pg-cutover'),
-  ])
+  await run('tar', ['-xzf', join(stage, tarball.filename), '--strip-components=1', '-C', to])
+  return tarball.files.map((file) => file.path)
+}
+
+async function installInto(folder: string, install: Install): Promise<Consumer> {
+  const home = join(folder, 'app')
+  const installed = join(home, 'node_modules')
+  const own = join(installed, 'pg-cutover')
+  mkdirSync(own, { recursive: true })
+  const files = await install(join(folder, 'stage'), own)
 
   const start = async (args: readonly string[]): Promise<Output> => {
     try {
@@ -102,7 +118,7 @@ async function installInto(folder: string): Promise<Consumer> {
   writeFileSync(join(home, 'package.json'), '{ "private": true, "type": "module" }\n')
 
   return {
-    files: tarball.files.map((file) => file.path),
+    files,
     add,
     addCopy: (packageName, name) =>
       cpSync(join(root, 'node_modules', packageName), join(installed, name), { recursive: true }),
