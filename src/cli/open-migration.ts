@@ -34,11 +34,13 @@ export function openMigration(
     tables: flags.tables?.split(',').map((table) => table.trim()),
   })
   // The side only matters to the gate of a process with traffic.
-  return migrationOf(
+  const m = migrationOf(
     options,
     new CutoverEvents(),
     noGate(() => 'old'),
   )
+  // The URLs are those of a coordinator; whom the application connects as is not known here.
+  return { ...m, poolRoles: { old: undefined, new: undefined } }
 }
 
 function urlOf(

@@ -68,6 +68,8 @@ export interface Migration {
   readonly control: Readonly<Record<Side, ControlConnection>>
   /** How the *other* side's server reaches this one: a libpq connection string. Secret. */
   readonly reachedBy: Readonly<Record<Side, string>>
+  /** As whom the application's own pools connect; left out where this process has none. */
+  readonly poolRoles?: Readonly<Record<Side, string | undefined>>
   /** Tables in scope as `schema.table`, by their names on the old side; undefined: every table of the application. */
   readonly tables: readonly string[] | undefined
   readonly mirror: 'replication' | 'dual-write' | 'none'

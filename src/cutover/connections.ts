@@ -35,6 +35,10 @@ export function poolAddress(options: ResolvedOptions, side: Side): pg.ClientConf
   )
 }
 
+/** As whom the pool of a side connects. */
+export const poolRole = (options: ResolvedOptions, side: Side): string | undefined =>
+  new pg.Client(poolAddress(options, side)).user
+
 /** The libpq connection string by which the other side's server reaches this side. Secret. */
 export function reachedBy(options: ResolvedOptions, side: Side): string {
   const own = options.control?.reachedBy[side]

@@ -5,7 +5,7 @@ import type { CutoverEvents } from '../events.js'
 import type { Side } from '../phase/phases.js'
 import type { Gate } from '../pool/gate.js'
 import type { ResolvedOptions } from './read-options.js'
-import { controlConfig, reachedBy } from './connections.js'
+import { controlConfig, poolRole, reachedBy } from './connections.js'
 
 /** Opens nothing yet; whoever calls it closes both control connections. */
 export function migrationOf(options: ResolvedOptions, events: CutoverEvents, gate: Gate): Migration {
@@ -17,6 +17,7 @@ export function migrationOf(options: ResolvedOptions, events: CutoverEvents, gat
     name: options.name,
     control: { old: control('old'), new: control('new') },
     reachedBy: { old: reachedBy(options, 'old'), new: reachedBy(options, 'new') },
+    poolRoles: { old: poolRole(options, 'old'), new: poolRole(options, 'new') },
     tables: options.tables,
     mirror: options.mirror,
     dualWrite: options.dualWrite,
