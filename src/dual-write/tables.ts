@@ -11,10 +11,19 @@ export interface MirroredColumn {
   readonly name: string
   /**
    * Its type on the side that is read and on the side that is written, without length or precision: a cast to
-   * `varchar(5)` would cut a value short in silence, where the assignment to the column refuses it.
+   * `varchar(5)` would cut a value short in silence, where the assignment to the column refuses it. For the same reason
+   * the type below a domain stands for it.
    */
   readonly readType: string
   readonly writeType: string
+  /** Values of `writeType` can be elements of one array literal: false for arrays, and where a comma divides nothing. */
+  readonly listed: boolean
+}
+
+export interface KeyColumn extends MirroredColumn {
+  /** The schema of the operators that its index goes by. An extension's are not in pg_catalog, so no plain `=` finds them. */
+  readonly readOperators: string
+  readonly writeOperators: string
 }
 
 /** A table of one side, as statements name it. */
@@ -31,7 +40,7 @@ export interface MirroredTable {
   readonly from: TableAt
   readonly to: TableAt
   /** The columns by which the record names a row, in the order of the key. Each is one of `columns`. */
-  readonly key: readonly MirroredColumn[]
+  readonly key: readonly KeyColumn[]
   /** All that is carried over, in the order of the side that is read: generated columns are not. */
   readonly columns: readonly MirroredColumn[]
   /**
@@ -57,6 +66,7 @@ export interface Mirrored {
 interface CatalogColumn {
   readonly name: string
   readonly type: string
+  readonly listed: boolean
   /** `s` stored, `v` virtual, empty for an ordinary column. */
   readonly generated: string
   /** `a` always, `d` by default, empty for none. */
@@ -65,6 +75,8 @@ interface CatalogColumn {
 
 interface CatalogKey {
   readonly columns: readonly string[]
+  /** The schema of each column's operators, by its name. */
+  readonly operators: Readonly<Record<string, string>>
   readonly primary: boolean
   readonly immediate: boolean
 }
@@ -111,13 +123,19 @@ function pair(left: CatalogTable, right: CatalogTable | undefined): MirroredTabl
   const columns = left.columns.flatMap(({ name, type, generated }): MirroredColumn[] => {
     const other = right.columns.find((column) => column.name === name)
     if (!other || generated !== '' || other.generated !== '') return []
-    return [{ name, readType: type, writeType: other.type }]
+    return [{ name, readType: type, writeType: other.type, listed: other.listed }]
   })
   // The primary key, unless the other side has another one that is as good.
-  for (const { columns: names } of candidates) {
+  for (const { columns: names, operators } of candidates) {
     const there = right.keys.find((key) => sameColumns(key.columns, names))
-    const key = names.flatMap((name) => columns.filter((column) => column.name === name))
-    if (!there || key.length < names.length) continue
+    if (!there) continue
+    const key = names.flatMap((name): KeyColumn[] => {
+      const [readOperators, writeOperators] = [operators[name], there.operators[name]]
+      const column = columns.find((one) => one.name === name)
+      if (!column || readOperators === undefined || writeOperators === undefined) return []
+      return [{ ...column, readOperators, writeOperators }]
+    })
+    if (key.length < names.length) continue
     const always = right.columns.some(({ identity }) => identity === 'a')
     return {
       from: at(left),
@@ -152,15 +170,29 @@ const sameColumns = (a: readonly string[], b: readonly string[]): boolean =>
 const catalogSql = (tables: readonly string[] | undefined): string => `
   with scope as materialized (${scopeSql(tables)})
   select c.oid::int8::float8 as oid, scope.schema, scope.name, c.relkind <> 'p' as only, c.relkind = 'p' as partitioned,
-    (select coalesce(jsonb_agg(jsonb_build_object('name', a.attname, 'type', format_type(a.atttypid, -1),
+    (select coalesce(jsonb_agg(jsonb_build_object('name', a.attname, 'type', format_type(t.oid, -1), 'listed',
+        t.typdelim = ',' and t.typarray <> 0 and t.typcategory <> 'A',
         'generated', a.attgenerated, 'identity', a.attidentity) order by a.attnum), '[]')
-       from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped) as columns,
-    (select coalesce(jsonb_agg(jsonb_build_object('columns', k.columns, 'primary', k.indisprimary,
-        'immediate', k.indimmediate) order by k.indisprimary desc, k.indnkeyatts, k.columns::text collate "C"), '[]')
+       from pg_attribute a join pg_type t on t.oid = (
+         with recursive below(oid, typtype, typbasetype) as (
+           select d.oid, d.typtype, d.typbasetype from pg_type d where d.oid = a.atttypid
+           union all select d.oid, d.typtype, d.typbasetype from below join pg_type d on d.oid = below.typbasetype)
+         select below.oid from below where typtype <> 'd')
+      where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped) as columns,
+    (select coalesce(jsonb_agg(jsonb_build_object('columns', k.columns, 'operators', k.operators, 'primary',
+        k.indisprimary, 'immediate', k.indimmediate)
+        order by k.indisprimary desc, k.indnkeyatts, k.columns::text collate "C"), '[]')
        from (select i.indisprimary, i.indimmediate, i.indnkeyatts, (
                select jsonb_agg(a.attname order by p.place) from unnest(i.indkey) with ordinality p(attnum, place)
                  join pg_attribute a on a.attrelid = c.oid and a.attnum = p.attnum
-                where p.place <= i.indnkeyatts) as columns
+                where p.place <= i.indnkeyatts) as columns, (
+               select jsonb_object_agg(a.attname, n.nspname) from unnest(i.indkey) with ordinality p(attnum, place)
+                 join pg_attribute a on a.attrelid = c.oid and a.attnum = p.attnum
+                 join pg_opclass oc on oc.oid = i.indclass[p.place - 1]
+                 join pg_amop am on am.amopfamily = oc.opcfamily and am.amopstrategy = 3
+                  and am.amoplefttype = oc.opcintype and am.amoprighttype = oc.opcintype
+                 join pg_operator o on o.oid = am.amopopr join pg_namespace n on n.oid = o.oprnamespace
+                where p.place <= i.indnkeyatts) as operators
                from pg_index i
               where i.indrelid = c.oid and i.indisunique and i.indisvalid and i.indpred is null and i.indexprs is null
                 and not exists (select from unnest(i.indkey) with ordinality p(attnum, place)

@@ -1,0 +1,42 @@
+// The settings of the sessions that read rows on one side and write them on the other, so that each value keeps its bytes.
+import { quoteLiteral, RELAY_APPLICATION } from '../control/names.js'
+
+/**
+ * `read`: reads rows on the writer. `replica`: writes them on the other side past its triggers and foreign keys.
+ * `plain`: the same where the role may not set `session_replication_role`.
+ */
+export type RowsWay = 'read' | 'replica' | 'plain'
+
+const EXACT = {
+  application_name: RELAY_APPLICATION,
+  client_encoding: 'UTF8',
+  standard_conforming_strings: 'on',
+  datestyle: 'ISO, YMD',
+  intervalstyle: 'postgres',
+  timezone: 'UTC',
+  extra_float_digits: '3',
+  bytea_output: 'hex',
+  xmloption: 'content',
+  lc_monetary: 'C',
+  array_nulls: 'on',
+  quote_all_identifiers: 'off',
+  search_path: 'pg_catalog, pg_temp',
+  // An error in place of rows that are left out in silence, which would then be deleted on the other side.
+  row_security: 'off',
+  jit: 'off',
+  // A row is found by its key, whatever the statistics say: those of a table that is just being filled say that it is empty.
+  enable_seqscan: 'off',
+  enable_hashjoin: 'off',
+  enable_mergejoin: 'off',
+  synchronous_commit: 'on',
+} as const satisfies Record<string, string>
+
+/** What to run on each new connection of the relay: `ControlBounds.session`. Refused (42501) where `replica` is not allowed. */
+export function sessionOf(way: RowsWay): string {
+  // Not set to `origin` otherwise: saying so takes the privilege too.
+  const settings = way === 'replica' ? { ...EXACT, session_replication_role: 'replica' } : EXACT
+  const calls = Object.entries(settings).map(
+    ([name, value]) => `set_config(${quoteLiteral(name)}, ${quoteLiteral(value)}, false)`,
+  )
+  return `select ${calls.join(', ')}`
+}

@@ -1,0 +1,110 @@
+// Writes rows as they were read to the other side: one text, one round trip, and only while the right to do so stands.
+import { CONTROL_SCHEMA, quoteIdent, quoteLiteral } from '../control/names.js'
+import type { Side } from '../phase/phases.js'
+import { isKey } from './read-rows.js'
+import type { RowBatch } from './read-rows.js'
+import { quoteTable } from './tables.js'
+import type { MirroredColumn, MirroredTable } from './tables.js'
+
+/** Who may write to a mirrored side: the relay of this generation, until the side is opened or another one takes over. */
+export interface WriteGuard {
+  /** The migration's. */
+  readonly name: string
+  /** The side that is written. */
+  readonly side: Side
+  readonly generation: number
+}
+
+/** What a text of ours fails with when its guard does: division by zero. */
+export const GUARD_SQLSTATE = '22012'
+
+/**
+ * For the simple protocol, on a connection with the session of `sessionOf('replica')` or `sessionOf('plain')`. When it
+ * fails, the transaction is left open and failed: roll it back. `replace` also deletes the rows that are written, for what
+ * a unique constraint holds against writing them one after the other.
+ */
+export function writeText(guard: WriteGuard, batches: readonly RowBatch[], how: 'usual' | 'replace'): string {
+  // Always in the same order, so that two texts never wait for each other.
+  const ordered = [...batches].sort((one, other) => compareNames(one.table, other.table))
+  const replaced = (batch: RowBatch): boolean => how === 'replace' || batch.table.write === 'replace'
+  const statements: string[] = []
+  for (const batch of ordered) {
+    if (batch.gone !== undefined) statements.push(deleteGone(batch.table, batch.gone))
+    if (replaced(batch) && batch.rows > 0) statements.push(deleteRows(batch))
+  }
+  const seen = new Set<MirroredTable>()
+  for (const batch of ordered) {
+    if (batch.rows === 0) continue
+    // An earlier batch may have the row under a key that is equal and written otherwise.
+    if (replaced(batch) && seen.has(batch.table)) statements.push(deleteRows(batch))
+    seen.add(batch.table)
+    statements.push(insertRows(batch, replaced(batch)))
+  }
+  return transaction(guard, statements)
+}
+
+/** Deletes all rows of a table, with the same guard. */
+export const clearText = (guard: WriteGuard, { to }: MirroredTable): string =>
+  transaction(guard, [`delete from ${to.only ? 'only ' : ''}${quoteTable(to)} x`])
+
+const transaction = (guard: WriteGuard, statements: readonly string[]): string =>
+  ['begin', guardText(guard), ...statements, 'commit'].join(';\n')
+
+// Held until the commit: who opens the side, or takes over, waits for it.
+const guardText = ({ name, side, generation }: WriteGuard): string =>
+  `select 1 / count(*) from (select from ${CONTROL_SCHEMA}.side where name = ${quoteLiteral(name)}
+ and identity = '${side}' and status in ('mirror', 'moved') and relay_generation = ${generation} for share) z`
+
+function compareNames({ to: one }: MirroredTable, { to: other }: MirroredTable): number {
+  const [a, b] = [quoteTable(one), quoteTable(other)]
+  return a < b ? -1 : a > b ? 1 : 0
+}
+
+const deleteGone = (table: MirroredTable, gone: string): string =>
+  `delete from ${target(table)} x using unnest(${quoteLiteral(gone)}::text[]) z(zk) where ${isKey(table, 'write', 'z.zk')}`
+
+function deleteRows({ table, columns }: RowBatch): string {
+  const { key } = table
+  const literals = key.map((column) => {
+    const index = table.columns.findIndex(({ name }) => name === column.name)
+    return asArray(column, columns[index] ?? '{}')
+  })
+  const same = key.map(
+    (column, index) =>
+      `x.${quoteIdent(column.name)} operator(${quoteIdent(column.writeOperators)}.=) ${asValue(column, `u.c${index + 1}`)}`,
+  )
+  return `delete from ${target(table)} x using unnest(${literals.join(', ')}) u(${places(key)}) where ${same.join(' and ')}`
+}
+
+function insertRows({ table, columns: literals }: RowBatch, replaced: boolean): string {
+  const { to, key, columns } = table
+  const names = columns.map(({ name }) => quoteIdent(name))
+  const arrays = columns.map((column, index) => asArray(column, literals[index] ?? '{}'))
+  const conflict = replaced
+    ? ''
+    : ` on conflict (${key.map(({ name }) => quoteIdent(name)).join(', ')}) do update set ${names
+        .map((name) => `${name} = excluded.${name}`)
+        .join(', ')}`
+  // The alias, since a table may be called "excluded".
+  return `insert into ${quoteTable(to)} as x (${names.join(', ')}) overriding system value
+select ${columns.map((column, index) => asValue(column, `u.c${index + 1}`)).join(', ')}
+ from unnest(${arrays.join(', ')}) u(${places(columns)})${conflict}`
+}
+
+const target = ({ to }: MirroredTable): string => `${to.only ? 'only ' : ''}${quoteTable(to)}`
+
+const places = (columns: readonly MirroredColumn[]): string =>
+  columns.map((_, index) => `c${index + 1}`).join(', ')
+
+const isByte = ({ readType, writeType }: MirroredColumn): boolean =>
+  readType === '"char"' && writeType === '"char"'
+
+// As elements of an array of its own type a value is read by the type's own input. A cast from text may be a function that
+// does not take all of what the type prints, as that to regclass does.
+function asArray(column: MirroredColumn, literal: string): string {
+  const type = isByte(column) ? 'int4' : column.listed ? column.writeType : 'text'
+  return `${quoteLiteral(literal)}::${type}[]`
+}
+
+const asValue = (column: MirroredColumn, value: string): string =>
+  isByte(column) ? `${value}::"char"` : column.listed ? value : `${value}::${column.writeType}`
