@@ -1,0 +1,173 @@
+// Puts capture on the tables of one side, one table at a time and in short waits for its lock, and takes it off again.
+import type { ControlConnection } from '../control/control-connection.js'
+import { persist } from '../control/locked-unit.js'
+import type { Migration } from '../control/migration.js'
+import { captureName, quoteIdent, quoteLiteral, recordTable } from '../control/names.js'
+import type { Side } from '../phase/phases.js'
+import { restartBackfillSql } from './backfill.js'
+import { captureFunctions, captureTriggers, keyStamp, relationsSql, triggerName } from './capture-sql.js'
+import type { CapturePlan } from './capture-sql.js'
+import { ROW_KINDS, readCapture } from './capture-state.js'
+import { quoteTable, readMirrored } from './tables.js'
+import type { MirroredTable } from './tables.js'
+
+/**
+ * Has every change of a mirrored table of this side recorded, from each table's turn on. Tables that are as they should be
+ * are not touched. A table that is captured for the first time while its side takes writes has its backfill begun in the
+ * same transaction; one that was captured with gaps, or by another key, is brought over anew as after a TRUNCATE.
+ */
+export async function installCapture(
+  m: Migration,
+  side: Side,
+  deadline: number,
+): Promise<{ readonly tables: readonly MirroredTable[]; readonly installed: readonly MirroredTable[] }> {
+  const control = m.control[side]
+  await ensureRecord(control, m.name)
+  const { tables } = await readMirrored(m, side, { old: m.control.old.run, new: m.control.new.run })
+  const installed: MirroredTable[] = []
+  for (const { table, plan, fault } of await readCapture(control.run, m.name, tables)) {
+    if (fault === undefined) continue
+    await persist(control, deadline, {
+      what: `the capture of ${quoteTable(plan.table)} of the ${side} database`,
+      guard: `perform from cutover.side where name = ${quoteLiteral(m.name)} and status <> 'fenced' for share`,
+      act: captureUnit(plan),
+    })
+    if (fault === 'not captured') installed.push(table)
+  }
+  return { tables, installed }
+}
+
+async function ensureRecord(control: ControlConnection, name: string): Promise<void> {
+  const table = `cutover.${quoteIdent(recordTable(name))}`
+  const there = `select to_regclass(${quoteLiteral(table)}) is not null as there`
+  if ((await control.run<{ there: boolean }>(there))[0]?.there === true) return
+  await control.transaction(async (run) => {
+    await run(`select pg_advisory_xact_lock(hashtextextended('pg-cutover: control schema', 0))`)
+    if ((await run<{ there: boolean }>(there))[0]?.there === true) return
+    // Rows come and go: vacuumed by their number, since a share of a table that is mostly empty says nothing.
+    await run(`create table ${table} (
+      xid xid8 not null, tbl oid not null, key text collate "C", whole boolean not null default false
+    ) using heap with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000,
+      autovacuum_vacuum_cost_delay = 0)`)
+    await run(`create index on ${table} (xid)`)
+    await run(`create index on ${table} (tbl) where whole`)
+  })
+}
+
+/** All of one table, under a lock that lets no writer be half way: what is found is looked at only then. */
+function captureUnit(plan: CapturePlan): string {
+  const { name, table } = plan
+  const record = `cutover.${quoteIdent(recordTable(name))}`
+  const oid = `'${table.oid}'::oid`
+  const relation = quoteTable(table)
+  const marker = quoteLiteral(triggerName(name, table.oid, 'tru'))
+  const triggers = captureTriggers(plan)
+  const names = triggers.map((trigger) => quoteLiteral(trigger.name)).join(', ')
+  const rowNames = ROW_KINDS.map((kind) => quoteLiteral(triggerName(name, table.oid, kind))).join(', ')
+  const functions = captureFunctions(plan)
+  const first = functions.map((fn) => `'cutover.${quoteIdent(fn.name)}()'`).slice(0, 1)
+  return `
+declare
+  place record;
+  otherwise boolean;
+begin
+  lock table ${table.only ? 'only ' : ''}${relation} in share row exclusive mode;
+  if exists (select from cutover.side where name = ${quoteLiteral(name)} and status = 'writer') then
+    select p.prosrc not like ${quoteLiteral(`%${keyStamp(plan)}%`)} into otherwise
+      from pg_proc p where p.oid = to_regprocedure(${first.join()});
+    if otherwise is null then
+      ${restartBackfillSql(plan, table.oid)};
+    elsif otherwise
+      or exists (select from ${relationsSql(oid)} x, unnest(array[${rowNames}]::name[]) as wanted(tgname)
+        where not exists (select from pg_trigger t where t.tgrelid = x.relid and t.tgname = wanted.tgname
+          and t.tgenabled in ('O', 'A')))
+      -- Every TRUNCATE gives a table another file: one that still has its first was never truncated unseen.
+      or exists (select from ${relationsSql(oid)} x where x.kind = 'r' and pg_relation_filenode(x.relid) <> x.relid
+        and not exists (select from pg_trigger t where t.tgrelid = x.relid and t.tgname = ${marker}
+          and t.tgenabled in ('O', 'A')))
+    then
+      if otherwise then
+        delete from ${record} where tbl = ${oid};
+      end if;
+      insert into ${record} (xid, tbl, whole) values (pg_current_xact_id(), ${oid}, true);
+    end if;
+  end if;
+  ${functions
+    .map(
+      (fn) => `
+  if not exists (select from pg_proc p where p.oid = to_regprocedure('cutover.${quoteIdent(fn.name)}()')
+    and p.prosrc like ${quoteLiteral(`${fn.stamp}%`)}) then
+    ${fn.create};
+  end if;`,
+    )
+    .join('')}
+  ${triggers
+    .map(
+      (trigger) => `
+  for place in select x.relid, x.relid::regclass as relation from ${relationsSql(oid)} x
+    where ${trigger.kind === 'tru' ? `x.kind = 'r'` : `x.relid = ${oid}`} loop
+    if exists (select from pg_trigger t join pg_proc p on p.oid = t.tgfoid where t.tgrelid = place.relid
+      and t.tgname = ${quoteLiteral(trigger.name)} and (otherwise or t.tgtype <> ${trigger.type}
+        or p.proname <> ${quoteLiteral(trigger.function)})) then
+      execute format('drop trigger %I on %s', ${quoteLiteral(trigger.name)}, place.relation);
+    end if;
+    if not exists (select from pg_trigger t where t.tgrelid = place.relid and t.tgname = ${quoteLiteral(trigger.name)}) then
+      execute replace(${quoteLiteral(trigger.create('\u0001'))}, chr(1), place.relation::text);
+    end if;
+  end loop;`,
+    )
+    .join('')}
+  for place in select t.tgrelid::regclass as relation, t.tgname from pg_trigger t
+    where t.tgrelid in (select x.relid from ${relationsSql(oid)} x) and t.tgname in (${names})
+      and t.tgenabled not in ('O', 'A') loop
+    execute format('alter table only %s enable trigger %I', place.relation, place.tgname);
+  end loop;
+end;`
+}
+
+/** Takes all of it off this side, with what is on record. What is not there, or no longer, is no error. */
+export async function removeCapture(
+  m: Migration,
+  side: Side,
+  deadline: number = performance.now() + m.timings.prepareTimeoutMillis,
+): Promise<void> {
+  const control = m.control[side]
+  const prefix = `${captureName(m.name)}_`
+  for (;;) {
+    const tables = await control.run<{ relation: string; triggers: string[] }>(TRIGGERS, [prefix])
+    if (tables.length === 0) break
+    for (const { relation, triggers } of tables)
+      await persist(control, deadline, {
+        what: `taking capture off ${relation} of the ${side} database`,
+        guard: 'perform 1',
+        act: triggers.map((name) => `drop trigger if exists ${quoteIdent(name)} on ${relation};`).join('\n'),
+      })
+  }
+  const functions = await control.run<{ name: string }>(FUNCTIONS, [prefix])
+  const name = quoteLiteral(m.name)
+  await persist(control, deadline, {
+    what: `taking the record of changes off the ${side} database`,
+    guard: 'perform 1',
+    act: `
+      ${functions.map((fn) => `drop function if exists cutover.${quoteIdent(fn.name)}();`).join('\n')}
+      drop table if exists cutover.${quoteIdent(recordTable(m.name))};
+      if to_regclass('cutover.stuck') is not null then
+        delete from cutover.relay where name = ${name};
+        delete from cutover.backfill where name = ${name};
+        delete from cutover.stuck where name = ${name};
+      end if;`,
+  })
+}
+
+const OURS = `p.pronamespace = to_regnamespace('cutover') and starts_with(p.proname, $1)
+    and substr(p.proname, length($1) + 1) ~ '^[0-9]+_(new|old|row|tru)$'`
+
+// Those of partitions that were cloned from their root's go with it.
+const TRIGGERS = `
+  select format('%I.%I', n.nspname, c.relname) as relation, array_agg(t.tgname::text) as triggers
+    from pg_proc p join pg_trigger t on t.tgfoid = p.oid
+    join pg_class c on c.oid = t.tgrelid join pg_namespace n on n.oid = c.relnamespace
+   where ${OURS} and t.tgparentid = 0
+   group by 1 order by 1`
+
+const FUNCTIONS = `select p.proname::text as name from pg_proc p where ${OURS}`
