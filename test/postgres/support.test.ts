@@ -63,7 +63,7 @@ describe('fresh databases', () => {
     const database = await freshDatabase('new')
     const client = await connected(`${database.url}?application_name=forgotten`)
     const ends = once(client, 'error')
-    await expect(database.drop()).rejects.toThrow('forgotten [idle]')
+    await expect(database.drop(20)).rejects.toThrow('forgotten [idle]')
     const [error]: unknown[] = await ends
     expect(error).toMatchObject({ code: '57P01' })
   })

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Client } from 'pg'
+import type { QueryResultRow } from 'pg'
 import { inject } from 'vitest'
 import type { Address } from './global-setup.js'
 
@@ -10,8 +11,8 @@ export type Side = 'old' | 'new'
 export interface FreshDatabase {
   readonly name: string
   readonly url: string
-  /** Drops the database with its subscriptions and slots; rejects if a client was still connected to it. */
-  drop(): Promise<void>
+  /** Drops the database with its subscriptions and slots; rejects if a client was still connected to it after this time. */
+  drop(patienceMillis?: number): Promise<void>
 }
 
 export interface FreshDatabases {
@@ -36,7 +37,7 @@ export async function freshDatabases(): Promise<FreshDatabases> {
 
 export async function freshDatabase(side: Side): Promise<FreshDatabase> {
   const made = await create(side, freshName())
-  return { name: made.name, url: made.url, drop: () => drop([made]) }
+  return { name: made.name, url: made.url, drop: (patienceMillis) => drop([made], patienceMillis) }
 }
 
 /** Statement by statement, each in a transaction of its own. */
@@ -55,55 +56,48 @@ interface Made {
   readonly side: Side
   readonly name: string
   readonly url: string
-  /** The database of the server that every test leaves alone. */
-  readonly admin: string
 }
 
 async function create(side: Side, name: string): Promise<Made> {
-  const server = inject('servers')[side]
-  const admin = url(server, 'postgres')
-  await withClient(admin, (client) => client.query(`create database ${name}`))
+  // By the log of the writes, which is the default, it takes the server twice the time.
+  await asAdmin(side, `create database ${name} strategy file_copy`)
   undropped.add(`${side} ${name}`)
-  return { side, name, url: url(server, name), admin }
+  return { side, name, url: url(inject('servers')[side], name) }
 }
 
-async function drop(made: readonly Made[]): Promise<void> {
+async function drop(made: readonly Made[], patienceMillis = GOODBYE_MILLIS): Promise<void> {
   const mine = made.filter(({ side, name }) => undropped.delete(`${side} ${name}`))
-  const pairs = mine.map((one) => ({ one, client: clientOf(one.admin) }))
-  try {
-    await Promise.all(pairs.map(({ client }) => client.connect()))
-    // A subscription of either side holds a slot of the other.
-    await Promise.all(pairs.map(({ client, one }) => dropSubscriptions(client, one)))
-    const results = await Promise.allSettled(pairs.map(({ client, one }) => remove(client, one)))
-    for (const result of results) if (result.status === 'rejected') throw result.reason
-  } finally {
-    await Promise.all(pairs.map(({ client }) => client.end()))
-  }
+  // A subscription of either side holds a slot of the other.
+  await Promise.all(mine.map(dropSubscriptions))
+  const results = await Promise.allSettled(mine.map((one) => remove(one, patienceMillis)))
+  for (const result of results) if (result.status === 'rejected') throw result.reason
 }
 
-async function remove(client: Client, { side, name }: Made): Promise<void> {
-  const left = await clientsThatStay(client, name)
-  await dropSlots(client, name)
-  await client.query(`drop database ${name} with (force)`)
+async function remove({ side, name }: Made, patienceMillis: number): Promise<void> {
+  const left = await clientsThatStay(side, name, patienceMillis)
+  await dropSlots(side, name)
+  await asAdmin(side, `drop database ${name} with (force)`)
   if (left.length > 0) throw new Error(`clients still connected to ${name} (${side}): ${left.join('; ')}`)
 }
 
-async function clientsThatStay(client: Client, database: string): Promise<string[]> {
-  const deadline = Date.now() + GOODBYE_MILLIS
+async function clientsThatStay(side: Side, database: string, patienceMillis: number): Promise<string[]> {
+  const deadline = Date.now() + patienceMillis
   for (;;) {
-    const { rows } = await client.query<{ client: string }>(
+    const rows = await asAdmin<{ client: string }>(
+      side,
       `select format('%s [%s] %s', application_name, state, left(query, 200)) as client
          from pg_stat_activity where datname = $1 and backend_type = 'client backend'`,
       [database],
     )
     if (rows.length === 0 || Date.now() > deadline) return rows.map((row) => row.client)
-    await delay(10)
+    await delay(3)
   }
 }
 
-async function dropSubscriptions(admin: Client, { name, url: database }: Made): Promise<void> {
+async function dropSubscriptions({ side, name, url: database }: Made): Promise<void> {
   // Most tests leave neither, and it takes a connection to the very database to end one.
-  const { rows } = await admin.query(
+  const rows = await asAdmin(
+    side,
     `select from pg_subscription s join pg_database d on d.oid = s.subdbid where d.datname = $1
      union all select from pg_prepared_xacts where database = $1`,
     [name],
@@ -127,15 +121,41 @@ async function dropSubscriptions(admin: Client, { name, url: database }: Made): 
   })
 }
 
-async function dropSlots(client: Client, database: string): Promise<void> {
-  await client.query(
+async function dropSlots(side: Side, database: string): Promise<void> {
+  await asAdmin(
+    side,
     `select pg_terminate_backend(active_pid, 5000) from pg_replication_slots where database = $1 and active`,
     [database],
   )
-  await client.query(
+  await asAdmin(
+    side,
     `select pg_drop_replication_slot(slot_name) from pg_replication_slots where database = $1`,
     [database],
   )
+}
+
+const admins = new Map<Side, Promise<Client>>()
+
+/**
+ * Asks on the server itself, in the database that every test leaves alone. A process keeps one connection a side for it, which
+ * does not keep the process: to connect costs more than most of what is asked.
+ */
+async function asAdmin<R extends QueryResultRow>(
+  side: Side,
+  text: string,
+  values: readonly unknown[] = [],
+): Promise<R[]> {
+  const connecting = admins.get(side) ?? connectAdmin(side)
+  admins.set(side, connecting)
+  return (await (await connecting).query<R>(text, [...values])).rows
+}
+
+async function connectAdmin(side: Side): Promise<Client> {
+  const client = clientOf(url(inject('servers')[side], 'postgres')) as Client & { unref(): void }
+  client.on('error', () => admins.delete(side))
+  await client.connect()
+  client.unref()
+  return client
 }
 
 function url({ host, port, password }: Address, database: string): string {

@@ -126,6 +126,7 @@ function load(pool: pg.Pool, callers: number, work: Work | readonly Work[]) {
   const split: (Side | undefined)[][] = []
   const failures: unknown[] = []
   const stopped = new AbortController()
+  let progress = (): void => {}
   const caller = async (nr: number): Promise<void> => {
     const mine = typeof work === 'function' ? work : work[nr % work.length]
     for (let turn = 0; !stopped.signal.aborted; turn++) {
@@ -133,9 +134,11 @@ function load(pool: pg.Pool, callers: number, work: Work | readonly Work[]) {
       try {
         const where = await mine!(pool, key)
         acknowledged.push(key)
+        progress()
         if (new Set(where).size !== 1) split.push(where)
       } catch (error) {
         failures.push(error)
+        progress()
         return
       }
     }
@@ -143,6 +146,15 @@ function load(pool: pg.Pool, callers: number, work: Work | readonly Work[]) {
   const done = Promise.all(Array.from({ length: callers }, (_, nr) => caller(nr)))
   return {
     acknowledged,
+    /** Resolves when so many more were acknowledged, or one has failed. */
+    grown: (by: number) =>
+      new Promise<void>((resolve) => {
+        const wanted = acknowledged.length + by
+        progress = () => {
+          if (acknowledged.length >= wanted || failures.length > 0) resolve()
+        }
+        progress()
+      }),
     async stop() {
       stopped.abort()
       await done
@@ -155,11 +167,6 @@ function load(pool: pg.Pool, callers: number, work: Work | readonly Work[]) {
 async function expectEachOnce(acknowledged: readonly string[]): Promise<void> {
   const found = [...(await keys('old')), ...(await keys('new'))]
   expect(found.toSorted()).toEqual(acknowledged.toSorted())
-}
-
-async function grown(list: readonly unknown[], by: number): Promise<void> {
-  const before = list.length
-  while (list.length < before + by) await after((go) => setImmediate(go))
 }
 
 describe('a unit of work that is under way at the hold', () => {
@@ -183,10 +190,10 @@ describe('under load', () => {
   const flips = async (driven: Driven, work: Work | readonly Work[], callers: number, times: number) => {
     const { core, pool } = driven
     const busy = load(pool, callers, work)
-    await grown(busy.acknowledged, callers)
+    await busy.grown(callers)
     for (let nr = 0; nr < times; nr++) {
       await flip(core, core.side === 'old' ? 'new' : 'old')
-      await grown(busy.acknowledged, 20)
+      await busy.grown(20)
     }
     expect(await busy.stop()).toEqual({ split: [], failures: [] })
     await expectEachOnce(busy.acknowledged)
