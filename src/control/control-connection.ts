@@ -7,7 +7,7 @@ import { CONTROL_APPLICATION } from './names.js'
 
 export type Row = Record<string, unknown>
 
-/** Runs one statement and gives its rows. */
+/** Runs one statement and gives its rows; of a text of several statements without values those of the last one. */
 export type Run = <R extends Row = Row>(text: string, values?: readonly unknown[]) => Promise<R[]>
 
 export interface ControlConnection {
@@ -122,7 +122,8 @@ export function controlConnection(options: ControlConnectionOptions): ControlCon
         ...(values === undefined ? {} : { values: [...values] }),
       }
       try {
-        return (await on.query<R>(query)).rows
+        const result: pg.QueryResult<R> | pg.QueryResult<R>[] = await on.query<R>(query)
+        return (Array.isArray(result) ? result.at(-1) : result)?.rows ?? []
       } catch (error) {
         // The answer may still come, to the next statement: this connection cannot be used again.
         if (error instanceof Error && error.message === 'Query read timeout') {

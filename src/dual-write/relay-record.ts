@@ -1,0 +1,122 @@
+// Reads the record of changed keys in the snapshot in which the rows are read, and forgets exactly what was read.
+import type { Run } from '../control/control-connection.js'
+import { CONTROL_SCHEMA, quoteIdent, quoteLiteral, recordTable } from '../control/names.js'
+import type { SideStatus } from '../control/side-row.js'
+
+/** Records of one table; the same place in each list is one record. */
+export interface Entries {
+  readonly table: number
+  readonly places: readonly string[]
+  readonly xids: readonly string[]
+  readonly keys: readonly string[]
+}
+
+/** What one snapshot shows of the record. */
+export interface Look {
+  readonly status: SideStatus | undefined
+  /** Every transaction below `horizon` has ended; none from `next` on is seen. */
+  readonly horizon: bigint
+  readonly next: bigint
+  /** The writer's WAL, behind everything that the snapshot sees. */
+  readonly position: string
+  /** The records that say that a whole table was emptied, one list a table. Of these tables nothing else is given. */
+  readonly emptied: readonly Omit<Entries, 'keys'>[]
+  readonly entries: readonly Entries[]
+  readonly rows: number
+}
+
+export interface LookOptions {
+  /** Nothing below it is on record but what is left out. */
+  readonly low: bigint
+  readonly limit: number
+  /** SQL, true for the records `r` that are to be left where they are. */
+  readonly leaveOut?: string
+}
+
+export const recordOf = (name: string): string =>
+  `${quoteIdent(CONTROL_SCHEMA)}.${quoteIdent(recordTable(name))}`
+
+/** Begins the snapshot; the caller ends the transaction. */
+export async function lookAtRecord(run: Run, name: string, options: LookOptions): Promise<Look> {
+  const rows = await run<LookRow>(
+    `begin isolation level repeatable read read only; ${lookSql(name, options)}`,
+  )
+  const [head] = rows
+  if (!head) throw new Error('a look at the record gave no row')
+  const lists = rows.flatMap((row) => {
+    const { tbl, whole, places, xids, keys } = row
+    if (tbl === null || places === null || xids === null) return []
+    return [{ table: tbl, whole, places: listed(places), xids: listed(xids), keys: keys ?? [] }]
+  })
+  const entries = lists.filter(({ whole }) => whole !== true)
+  return {
+    status: head.status ?? undefined,
+    horizon: BigInt(head.horizon),
+    next: BigInt(head.next),
+    position: head.position,
+    emptied: lists.filter(({ whole }) => whole === true),
+    entries,
+    rows: entries.reduce((sum, { keys }) => sum + keys.length, 0),
+  }
+}
+
+interface LookRow extends Record<string, unknown> {
+  readonly status: SideStatus | null
+  readonly horizon: string
+  readonly next: string
+  readonly position: string
+  readonly tbl: number | null
+  readonly whole: boolean | null
+  readonly places: string | null
+  readonly xids: string | null
+  readonly keys: string[] | null
+}
+
+// Markers outrank the limit: a record that was taken before a marker was seen would be undone by it.
+const lookSql = (name: string, { low, limit, leaveOut = 'false' }: LookOptions): string => `
+  select (select status from cutover.side where name = ${quoteLiteral(name)}) as status,
+    pg_snapshot_xmin(pg_current_snapshot())::text as horizon, pg_snapshot_xmax(pg_current_snapshot())::text as next,
+    pg_current_wal_insert_lsn()::text as position, d.*
+  from (select) head left join (
+    select tbl::int8::float8 as tbl, whole, array_agg(ctid)::text as places, array_agg(xid)::text as xids, array_agg(key) as keys
+      from (
+        (select r.ctid, r.xid, r.tbl, r.key, r.whole from ${recordOf(name)} r where r.whole and not (${leaveOut}))
+        union all
+        (select r.ctid, r.xid, r.tbl, r.key, r.whole from ${recordOf(name)} r
+          where r.xid >= '${low}' and not r.whole and not (${leaveOut})
+            and r.tbl <> all (array(select w.tbl from ${recordOf(name)} w where w.whole))
+          order by r.xid limit ${limit})) seen
+     group by tbl, whole) d on true`
+
+/** The text form of an array of numbers or of places, neither of which contains what would have to be escaped. */
+const listed = (text: string): string[] =>
+  text.startsWith('{"') ? text.slice(2, -2).split('","') : text.slice(1, -1).split(',')
+
+/** Whether anything is on record from `low` on, as cheaply as it can be asked. */
+export const anythingSql = (name: string, low: bigint): string => `
+  select exists(select from ${recordOf(name)} where xid >= '${low}') as any,
+    (select status from cutover.side where name = ${quoteLiteral(name)}) as status`
+
+/**
+ * By place and by content: a place may hold another record by now, where a rewrite of the table or a leader that was
+ * replaced came between.
+ */
+export async function forget(run: Run, name: string, entries: readonly Entries[]): Promise<void> {
+  if (entries.length === 0) return
+  await run(
+    `delete from ${recordOf(name)} r
+      using unnest($1::tid[], $2::xid8[], $3::oid[], $4::text[]) as gone(place, xid, tbl, key)
+      where r.ctid = gone.place and r.xid = gone.xid and r.tbl = gone.tbl and r.key = gone.key and not r.whole`,
+    [
+      entries.flatMap(({ places }) => places),
+      entries.flatMap(({ xids }) => xids),
+      entries.flatMap(({ table, xids }) => xids.map(() => table)),
+      entries.flatMap(({ keys }) => keys),
+    ],
+  )
+}
+
+/** Forgets that a table was emptied. A later emptying has a marker of its own. */
+export const forgetEmptiedSql = (name: string, { places, xids, table }: Omit<Entries, 'keys'>): string =>
+  `delete from ${recordOf(name)} where whole and tbl = ${table}
+     and (ctid, xid) in (select * from unnest('{${places.map((place) => `"${place}"`).join(',')}}'::tid[], '{${xids.join(',')}}'::xid8[]))`
