@@ -3,6 +3,7 @@ import type { Run } from '../control/control-connection.js'
 import type { Migration } from '../control/migration.js'
 import { quoteIdent, quoteLiteral, recordTable } from '../control/names.js'
 import { isLockFailure } from '../control/unit.js'
+import { keyText } from './capture-sql.js'
 import { quoteTable } from './tables.js'
 import type { MirroredTable } from './tables.js'
 
@@ -111,7 +112,7 @@ end`
 const enqueue = (name: string, table: MirroredTable, limit: number, where: string): string => `
     with range(key, nr) as materialized (
       select z.key, row_number() over () from (
-        select ${keyText(table)} as key from ${table.from.only ? 'only ' : ''}${quoteTable(table.from)} x ${where}
+        select ${keyText('x', names(table))} as key from ${table.from.only ? 'only ' : ''}${quoteTable(table.from)} x ${where}
          order by ${columns(table).join(', ')} limit ${limit}) z),
     put as (
       insert into cutover.${quoteIdent(recordTable(name))} (xid, tbl, key)
@@ -119,13 +120,9 @@ const enqueue = (name: string, table: MirroredTable, limit: number, where: strin
     select count(*)::int as rows, (select range.key from range order by range.nr desc limit 1) as last
       into step from range;`
 
-const columns = ({ key }: MirroredTable): string[] => key.map(({ name }) => `x.${quoteIdent(name)}`)
+const names = ({ key }: MirroredTable): string[] => key.map(({ name }) => name)
 
-/** As the record has it: the text of one column, or an array of the texts of several. */
-function keyText(table: MirroredTable): string {
-  const texts = columns(table).map((column) => `${column}::text`)
-  return texts.length === 1 ? (texts[0] ?? '') : `array[${texts.join(', ')}]::text`
-}
+const columns = (table: MirroredTable): string[] => names(table).map((name) => `x.${quoteIdent(name)}`)
 
 /** Compared in the columns' own types and collations, which are those of the index. */
 function beyond(table: MirroredTable): string {
