@@ -1,4 +1,4 @@
-// The functions and triggers that put the keys of changed rows on record, as texts: none of them is dynamic.
+// The functions and triggers that put the keys of changed rows on record, as texts: nothing in them is dynamic.
 import { createHash } from 'node:crypto'
 import { captureName, quoteIdent, quoteLiteral, recordTable } from '../control/names.js'
 import type { TableAt } from './tables.js'
@@ -16,18 +16,20 @@ export interface CapturePlan {
    * empty, and a statement on a parent has the rows of its children in them without saying whose they are.
    */
   readonly byRow: boolean
-  /** The role of the relay that writes into this side, where that may not be a replica: it is never recorded. */
+  /** The role of the relay that writes into this side, where that may not be a replica: what it mirrors is not recorded. */
   readonly relayRole: string | undefined
 }
 
 export interface CaptureFunction {
   readonly name: string
-  /** Begins its source and differs when anything of it does. The key has a digest of its own, which is the second word. */
+  /** Begins its source, with a digest of the key and one of all that is made of it. */
   readonly stamp: string
   readonly create: string
 }
 
-export type TriggerKind = 'ins' | 'upd' | 'del' | 'key' | 'tru'
+export const TRIGGER_KINDS = ['ins', 'upd', 'del', 'key', 'tru'] as const
+
+export type TriggerKind = (typeof TRIGGER_KINDS)[number]
 
 export interface CaptureTrigger {
   readonly kind: TriggerKind
@@ -35,15 +37,19 @@ export interface CaptureTrigger {
   readonly function: string
   /** As in `pg_trigger.tgtype`. */
   readonly type: number
-  /** The statement, for the relation that it is created on. */
-  create(relation: string): string
+  /** The statement that creates it: what comes before the table and what comes after. */
+  readonly before: string
+  readonly after: string
 }
 
-/** Both begin the names of what belongs to one table; the root's oid stands for all of a partitioned one. */
-export const capturePrefix = (name: string, root: number): string => `${captureName(name)}_${root}_`
+type FunctionKind = 'new' | 'old' | 'row' | 'tru'
 
-export const triggerName = (name: string, root: number, kind: TriggerKind): string =>
-  `${capturePrefix(name, root)}${kind}`
+/** The root's oid stands for all of a partitioned table. No longer than a name may be. */
+export const functionName = (name: string, root: number, kind: FunctionKind): string =>
+  `${captureName(name)}_${root}_${kind}`
+
+export const triggerName = (name: string, root: number, kind: TriggerKind | ''): string =>
+  `${captureName(name)}_${root}_${kind}`
 
 /** With them a value's text is read back as the same value, whatever the session of the relay has set. */
 const PINNED = `set datestyle = 'ISO, YMD' set timezone = 'UTC' set intervalstyle = 'postgres'
@@ -70,80 +76,85 @@ export function captureFunctions(plan: CapturePlan): CaptureFunction[] {
     `insert into ${record} (xid, tbl, key) select ${XID}, ${oid}, ${keyText(alias, key)} from ${alias};`
   const ofRow = (row: string): string =>
     `insert into ${record} (xid, tbl, key) values (${XID}, ${oid}, ${keyText(row, key)});`
-  const truncate = `insert into ${record} (xid, tbl, whole) values (${XID}, ${oid}, true);`
+  const truncated = `insert into ${record} (xid, tbl, whole) values (${XID}, ${oid}, true);`
   // A partition that was detached keeps the trigger, and no longer speaks for the table that it was a part of.
-  const ofRoot = `if exists (select from pg_catalog.pg_partition_ancestors(tg_relid) a (relid)
-    where a.relid = ${oid}) then
-    ${truncate}
+  const inPart = `if exists (select from pg_catalog.pg_partition_ancestors(tg_relid) a (relid) where a.relid = ${oid}) then
+    ${truncated}
   end if;`
   return [
     captureFunction(plan, 'new', byRow ? ofRow('new') : ofTransition('n')),
     captureFunction(plan, 'old', byRow ? ofRow('old') : ofTransition('o')),
     ...(byRow ? [] : [captureFunction(plan, 'row', ofRow('old'))]),
-    captureFunction(plan, 'tru', table.partitioned ? ofRoot : truncate),
+    captureFunction(plan, 'tru', table.partitioned ? inPart : truncated),
   ]
 }
 
-function captureFunction(plan: CapturePlan, kind: string, act: string): CaptureFunction {
-  const name = `${capturePrefix(plan.name, plan.table.oid)}${kind}`
-  const silent =
-    plan.relayRole === undefined
-      ? ''
-      : `if session_user = ${quoteLiteral(plan.relayRole)} then return null; end if;`
+function captureFunction(plan: CapturePlan, kind: FunctionKind, act: string): CaptureFunction {
+  const name = functionName(plan.name, plan.table.oid, kind)
   const body = `begin
-  ${silent}
+  ${unlessMirrored(plan)}
   ${act}
   return null;
 end`
   const pins = plan.pinned && kind !== 'tru' ? PINNED : ''
-  const stamp = `-- pg-cutover ${keyStamp(plan)} all ${digest(body + pins + changed(plan))}`
+  const stamp = `-- pg-cutover ${keyStamp(plan)} all ${digest(body + pins + keyChanges(plan))}`
   return {
     name,
     stamp,
+    // Security definer, since the application's role may not write to the control schema.
     create: `create or replace function cutover.${quoteIdent(name)}() returns trigger
   language plpgsql security definer set search_path = '' ${pins} as ${quoteLiteral(`${stamp}\n${body}`)}`,
   }
 }
 
+// As the fence knows it. Once the side takes writes, what the same role does there is recorded like anybody's work.
+const unlessMirrored = ({ name, relayRole }: CapturePlan): string =>
+  relayRole === undefined
+    ? ''
+    : `if session_user = ${quoteLiteral(relayRole)} and exists (select from cutover.side s
+    where s.name = ${quoteLiteral(name)} and s.status in ('mirror', 'moved')) then return null; end if;`
+
 // By bytes: equal values may differ in their text (1.0 and 1.00), and a text depends on the session's settings.
-const changed = ({ key }: Pick<CapturePlan, 'key'>): string => {
+function keyChanges({ key }: Pick<CapturePlan, 'key'>): string {
   const row = (side: string): string =>
     `row(${key.map((column) => `${side}.${quoteIdent(column)}`).join(', ')})::pg_catalog.record`
   return `${row('old')} operator(pg_catalog.*<>) ${row('new')}`
 }
 
-/** Those of the table itself. Its partitions have the same but for `tru`, which is made on each of them. */
+/** Those of the table itself. Its partitions get clones of them, but for `tru`, which is made on each one that has rows. */
 export function captureTriggers(plan: CapturePlan): CaptureTrigger[] {
-  const { name, table, byRow } = plan
-  const trigger = (
-    kind: TriggerKind,
-    type: number,
-    runs: string,
-    event: string,
-    level: string,
-  ): CaptureTrigger => {
-    const full = triggerName(name, table.oid, kind)
-    const fn = `${capturePrefix(name, table.oid)}${runs}`
-    return {
-      kind,
-      name: full,
-      function: fn,
-      type,
-      create: (relation) =>
-        `create trigger ${quoteIdent(full)} after ${event} on ${relation} ${level} execute function cutover.${quoteIdent(fn)}()`,
-    }
-  }
+  const { byRow } = plan
   const each = byRow ? 1 : 0
-  const level = (transition: string): string =>
+  const changes = (transition: string): string =>
     byRow ? 'for each row' : `referencing ${transition} for each statement`
   return [
-    trigger('ins', 4 + each, 'new', 'insert', level('new table as n')),
-    trigger('upd', 16 + each, 'new', 'update', level('new table as n')),
-    trigger('del', 8 + each, 'old', 'delete', level('old table as o')),
+    trigger(plan, 'ins', 4 + each, 'insert', changes('new table as n'), 'new'),
+    trigger(plan, 'upd', 16 + each, 'update', changes('new table as n'), 'new'),
+    trigger(plan, 'del', 8 + each, 'delete', changes('old table as o'), 'old'),
     // The old key, only where it is another one: cheaper than to compare the transition tables of each statement.
-    trigger('key', 17, byRow ? 'old' : 'row', 'update', `for each row when (${changed(plan)})`),
-    trigger('tru', 32, 'tru', 'truncate', 'for each statement'),
+    trigger(plan, 'key', 17, 'update', `for each row when (${keyChanges(plan)})`, byRow ? 'old' : 'row'),
+    trigger(plan, 'tru', 32, 'truncate', 'for each statement', 'tru'),
   ]
+}
+
+function trigger(
+  plan: CapturePlan,
+  kind: TriggerKind,
+  type: number,
+  event: string,
+  level: string,
+  runs: FunctionKind,
+): CaptureTrigger {
+  const name = triggerName(plan.name, plan.table.oid, kind)
+  const fn = functionName(plan.name, plan.table.oid, runs)
+  return {
+    kind,
+    name,
+    function: fn,
+    type,
+    before: `create trigger ${quoteIdent(name)} after ${event} on `,
+    after: ` ${level} execute function cutover.${quoteIdent(fn)}()`,
+  }
 }
 
 /** The table and, where it is partitioned, every table below it: columns relid and kind. */

@@ -2,8 +2,8 @@
 import type { Run } from '../control/control-connection.js'
 import { captureName, quoteLiteral } from '../control/names.js'
 import type { Migration } from '../control/migration.js'
-import { captureFunctions, captureTriggers, keyStamp, relationsSql } from './capture-sql.js'
-import type { CapturePlan, TriggerKind } from './capture-sql.js'
+import { captureFunctions, captureTriggers, keyStamp, relationsSql, TRIGGER_KINDS } from './capture-sql.js'
+import type { CapturePlan } from './capture-sql.js'
 import type { MirroredTable } from './tables.js'
 
 /** Why changes of a table are not, or not all, on record. */
@@ -19,8 +19,6 @@ export interface CaptureState {
   readonly plan: CapturePlan
   readonly fault: CaptureFault | undefined
 }
-
-export const ROW_KINDS = ['ins', 'upd', 'del', 'key'] as const satisfies readonly TriggerKind[]
 
 interface StoodTrigger {
   readonly relation: number
@@ -43,11 +41,10 @@ interface Stood {
 }
 
 // By the output function: that of a domain is its base type's, that of citext is text's.
-const SAME_IN_EVERY_SESSION = [
-  ...['int2out', 'int4out', 'int8out', 'oidout', 'xid8out', 'numeric_out', 'boolout', 'uuid_out', 'enum_out'],
-  ...['textout', 'varcharout', 'bpcharout', 'charout', 'nameout', 'bit_out', 'varbit_out', 'pg_lsn_out'],
-  ...['inet_out', 'cidr_out', 'macaddr_out', 'macaddr8_out'],
-]
+const SAME_IN_EVERY_SESSION = (
+  'int2out int4out int8out oidout xid8out numeric_out boolout uuid_out enum_out textout varcharout bpcharout ' +
+  'charout nameout bit_out varbit_out pg_lsn_out inet_out cidr_out macaddr_out macaddr8_out'
+).split(' ')
 
 /** The state of each of the tables, as the side that `run` asks has them. */
 export async function readCapture(
@@ -120,7 +117,7 @@ export async function captureGaps(
 export function captureCheckSql({ name }: Pick<Migration, 'name'>, tables: readonly MirroredTable[]): string {
   if (tables.length === 0) return 'true'
   const oids = tables.map(({ from }) => from.oid)
-  const kinds = [...ROW_KINDS, 'tru'].map(quoteLiteral).join(', ')
+  const kinds = TRIGGER_KINDS.map(quoteLiteral).join(', ')
   const prefix = quoteLiteral(`${captureName(name)}_`)
   return `not exists (
     select from unnest('{${oids.join(',')}}'::oid[]) as root(oid),

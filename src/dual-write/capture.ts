@@ -4,10 +4,8 @@ import { persist } from '../control/locked-unit.js'
 import type { Migration } from '../control/migration.js'
 import { captureName, quoteIdent, quoteLiteral, recordTable } from '../control/names.js'
 import type { Side } from '../phase/phases.js'
-import { restartBackfillSql } from './backfill.js'
-import { captureFunctions, captureTriggers, keyStamp, relationsSql, triggerName } from './capture-sql.js'
-import type { CapturePlan } from './capture-sql.js'
-import { ROW_KINDS, readCapture } from './capture-state.js'
+import { readCapture } from './capture-state.js'
+import { captureUnit } from './capture-unit.js'
 import { quoteTable, readMirrored } from './tables.js'
 import type { MirroredTable } from './tables.js'
 
@@ -52,77 +50,6 @@ async function ensureRecord(control: ControlConnection, name: string): Promise<v
     await run(`create index on ${table} (xid)`)
     await run(`create index on ${table} (tbl) where whole`)
   })
-}
-
-/** All of one table, under a lock that lets no writer be half way: what is found is looked at only then. */
-function captureUnit(plan: CapturePlan): string {
-  const { name, table } = plan
-  const record = `cutover.${quoteIdent(recordTable(name))}`
-  const oid = `'${table.oid}'::oid`
-  const relation = quoteTable(table)
-  const marker = quoteLiteral(triggerName(name, table.oid, 'tru'))
-  const triggers = captureTriggers(plan)
-  const names = triggers.map((trigger) => quoteLiteral(trigger.name)).join(', ')
-  const rowNames = ROW_KINDS.map((kind) => quoteLiteral(triggerName(name, table.oid, kind))).join(', ')
-  const functions = captureFunctions(plan)
-  const first = functions.map((fn) => `'cutover.${quoteIdent(fn.name)}()'`).slice(0, 1)
-  return `
-declare
-  place record;
-  otherwise boolean;
-begin
-  lock table ${table.only ? 'only ' : ''}${relation} in share row exclusive mode;
-  if exists (select from cutover.side where name = ${quoteLiteral(name)} and status = 'writer') then
-    select p.prosrc not like ${quoteLiteral(`%${keyStamp(plan)}%`)} into otherwise
-      from pg_proc p where p.oid = to_regprocedure(${first.join()});
-    if otherwise is null then
-      ${restartBackfillSql(plan, table.oid)};
-    elsif otherwise
-      or exists (select from ${relationsSql(oid)} x, unnest(array[${rowNames}]::name[]) as wanted(tgname)
-        where not exists (select from pg_trigger t where t.tgrelid = x.relid and t.tgname = wanted.tgname
-          and t.tgenabled in ('O', 'A')))
-      -- Every TRUNCATE gives a table another file: one that still has its first was never truncated unseen.
-      or exists (select from ${relationsSql(oid)} x where x.kind = 'r' and pg_relation_filenode(x.relid) <> x.relid
-        and not exists (select from pg_trigger t where t.tgrelid = x.relid and t.tgname = ${marker}
-          and t.tgenabled in ('O', 'A')))
-    then
-      if otherwise then
-        delete from ${record} where tbl = ${oid};
-      end if;
-      insert into ${record} (xid, tbl, whole) values (pg_current_xact_id(), ${oid}, true);
-    end if;
-  end if;
-  ${functions
-    .map(
-      (fn) => `
-  if not exists (select from pg_proc p where p.oid = to_regprocedure('cutover.${quoteIdent(fn.name)}()')
-    and p.prosrc like ${quoteLiteral(`${fn.stamp}%`)}) then
-    ${fn.create};
-  end if;`,
-    )
-    .join('')}
-  ${triggers
-    .map(
-      (trigger) => `
-  for place in select x.relid, x.relid::regclass as relation from ${relationsSql(oid)} x
-    where ${trigger.kind === 'tru' ? `x.kind = 'r'` : `x.relid = ${oid}`} loop
-    if exists (select from pg_trigger t join pg_proc p on p.oid = t.tgfoid where t.tgrelid = place.relid
-      and t.tgname = ${quoteLiteral(trigger.name)} and (otherwise or t.tgtype <> ${trigger.type}
-        or p.proname <> ${quoteLiteral(trigger.function)})) then
-      execute format('drop trigger %I on %s', ${quoteLiteral(trigger.name)}, place.relation);
-    end if;
-    if not exists (select from pg_trigger t where t.tgrelid = place.relid and t.tgname = ${quoteLiteral(trigger.name)}) then
-      execute replace(${quoteLiteral(trigger.create('\u0001'))}, chr(1), place.relation::text);
-    end if;
-  end loop;`,
-    )
-    .join('')}
-  for place in select t.tgrelid::regclass as relation, t.tgname from pg_trigger t
-    where t.tgrelid in (select x.relid from ${relationsSql(oid)} x) and t.tgname in (${names})
-      and t.tgenabled not in ('O', 'A') loop
-    execute format('alter table only %s enable trigger %I', place.relation, place.tgname);
-  end loop;
-end;`
 }
 
 /** Takes all of it off this side, with what is on record. What is not there, or no longer, is no error. */
