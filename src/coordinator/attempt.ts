@@ -2,6 +2,8 @@
 import type { ControlConnection } from '../control/control-connection.js'
 import type { SideRow } from '../control/side-row.js'
 import { CutoverError } from '../errors.js'
+import type { RelayMember } from '../dual-write/relay-member.js'
+import type { MirroredTable } from '../dual-write/tables.js'
 import type { ScopedTable } from '../mirror/scope.js'
 import { otherSide } from '../phase/phases.js'
 import type { Phase, Side } from '../phase/phases.js'
@@ -41,6 +43,9 @@ export interface Attempt {
   hold?: Hold
   /** `sent` from the moment a fence may stand, whatever became of the answer; `none` once the server has said it failed. */
   fence: 'none' | 'sent' | 'closed'
+  /** Where the mirror is by dual-write: the tables of each side, and this attempt's own part in the relay. */
+  captured?: Readonly<Record<Side, readonly MirroredTable[]>>
+  relay?: RelayMember
   /** The opened side's position that the mirror back starts from. */
   position?: string
   /** Set where somebody else has ended the hold, or the attempt is given up. */
@@ -49,6 +54,8 @@ export interface Attempt {
   moved?: SideRow
   /** The side that this process was let go to. */
   settled?: Side
+  /** Called in the turn in which this process is let go to the side that was opened. */
+  onMoved?: () => void
   released?: number
   release?: ReleaseReport
   /** Tells what a long step is at. */
@@ -98,7 +105,8 @@ export function beginAttempt(m: Migration, from: Side, target: Phase, preflight 
 
 export async function endAttempt(a: Attempt): Promise<void> {
   a.over = true
-  await Promise.all([a.left, a.opening, a.rescue.old, a.rescue.new].map((connection) => connection.close()))
+  const owned = [a.left, a.opening, a.rescue.old, a.rescue.new, ...(a.relay ? [a.relay] : [])]
+  await Promise.all(owned.map((one) => one.close()))
 }
 
 /** The end of the pause for this process, on whichever side the right to write is. */
@@ -106,6 +114,7 @@ export function letGo(a: Attempt, side: Side): void {
   a.release = a.m.gate.release(side)
   a.released = performance.now()
   a.settled = side
+  if (side === a.to) a.onMoved?.()
 }
 
 /** Throws once the hold is over: asked before each statement of the pause, since a late one would hit resumed traffic. */

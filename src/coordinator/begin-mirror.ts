@@ -1,6 +1,6 @@
 // Begins a migration in the databases: the control rows, the standing fence of the mirrored side, and the mirror itself.
 import type { Migration } from '../control/migration.js'
-import { ensureControlSchema } from '../control/schema.js'
+import { DUAL_WRITE_VERSION, ensureControlSchema } from '../control/schema.js'
 import { insertMirror, insertWriter, readSide } from '../control/side-row.js'
 import { CutoverError } from '../errors.js'
 import { createForward } from '../mirror/replication.js'
@@ -13,7 +13,9 @@ import { preflight, type Finding } from './preflight.js'
  * another database than the one that was given, and is refused.
  */
 export async function ensureRows(m: Migration, writer: Side, phase: Phase): Promise<void> {
-  for (const side of ['old', 'new'] as const) await ensureControlSchema(m.control[side])
+  for (const side of ['old', 'new'] as const) {
+    await ensureControlSchema(m.control[side], m.mirror === 'dual-write' ? DUAL_WRITE_VERSION : undefined)
+  }
   const rows = await Promise.all([readSide(m.control.old, m.name), readSide(m.control.new, m.name)])
   const [lone, ...more] = rows.filter((row) => row !== undefined)
   if (more.length > 0) return
@@ -36,9 +38,12 @@ export async function ensureRows(m: Migration, writer: Side, phase: Phase): Prom
 export async function beginMirror(m: Migration, from: Side, phase: Phase): Promise<void> {
   refuseErrors(m, await preflight(m, from, 'mirror'))
   await ensureRows(m, from, phase)
-  // Before the copy: apply and table sync pass an origin trigger, everybody else is refused from here on.
+  // Before the copy: whoever mirrors passes an origin trigger, everybody else is refused from here on.
   await ensureStandingTriggers(m, otherSide(from), performance.now() + m.timings.prepareTimeoutMillis)
-  await createForward(m, from, (progress) => m.events.publish('progress', progress))
+  if (m.mirror === 'dual-write') {
+    const { beginDualWrite } = await import('./begin-dual-write.js')
+    await beginDualWrite(m, from)
+  } else await createForward(m, from, (progress) => m.events.publish('progress', progress))
 }
 
 /** Warnings become events; errors end the attempt. */

@@ -53,6 +53,11 @@ export async function warmCatchUp(a: Attempt): Promise<void> {
 
 export async function catchUp(a: Attempt, deadline: number): Promise<void> {
   if (a.m.mirror === 'none') return
+  if (a.m.mirror === 'dual-write') {
+    // Loaded by the preparation.
+    const { catchUpRecord } = await import('./catch-up-record.js')
+    return catchUpRecord(a, deadline)
+  }
   // Sequences travel outside the stream, and the fence has stopped them too, since nobody inserts.
   const sequences = checkSequences(a.m, a.from)
   sequences.catch(() => {})

@@ -19,6 +19,8 @@ export interface ChangeOptions {
   readonly lock?: boolean
   /** Look for obstacles before each attempt. Only for a caller that has just looked itself. Default true. */
   readonly preflight?: boolean
+  /** Called as soon as traffic goes to the other side, before what is left to do after the pause. Must not throw. */
+  readonly onMoved?: () => void
 }
 
 /**
@@ -48,9 +50,10 @@ async function runAttempt(
   m: Migration,
   to: Side,
   target: Phase,
-  { lock = true, preflight = true }: ChangeOptions,
+  { lock = true, preflight = true, onMoved }: ChangeOptions,
 ): Promise<CutoverEvent> {
   const a = beginAttempt(m, otherSide(to), target, preflight)
+  if (onMoved) a.onMoved = onMoved
   const journal = openJournal(m, a.from)
   const millis: Record<string, number> = {}
   try {

@@ -7,6 +7,7 @@ import {
   sentinelTable,
   streamName,
 } from '../control/names.js'
+import { captureCheckSql } from '../dual-write/capture-state.js'
 import { tablesOn } from '../mirror/mapping.js'
 import { scopeSql } from '../mirror/scope.js'
 import { assertHeld } from './attempt.js'
@@ -16,7 +17,10 @@ import type { OpenTransaction } from './drain.js'
 import { tableName } from './fence-triggers.js'
 import { UNIT, isLockFailure, isServerError, unitError } from '../control/unit.js'
 
-interface FencePlan extends Pick<Attempt, 'm' | 'from' | 'target' | 'epoch' | 'scope' | 'locks'> {
+interface FencePlan extends Pick<
+  Attempt,
+  'm' | 'from' | 'target' | 'epoch' | 'scope' | 'locks' | 'captured'
+> {
   /** By the server's clock, in milliseconds since 1970: locks that are granted later are given back. */
   readonly serverDeadline: number
 }
@@ -77,6 +81,7 @@ export async function warmFence(a: Attempt): Promise<void> {
     )
   if (m.mirror === 'replication')
     await a.left.run(`select from pg_get_publication_tables($1)`, [streamName(m.name, from)])
+  if (m.mirror === 'dual-write') await a.left.run(`select ${captureCheckSql(m, a.captured?.[from] ?? [])}`)
   await a.left.run(`explain update cutover.side set epoch = 0, status = 'fenced' where name = $1`, [m.name])
 }
 
@@ -97,6 +102,11 @@ function fenceUnit(plan: FencePlan): string {
   update cutover.${quoteIdent(sentinelTable(m.name, from))} set epoch = ${epoch};
   if not found then ${fail(UNIT.scope, 'the sentinel is missing')} end if;`
 
+  // Without it writes before the fence would be on record nowhere.
+  const capture = `
+  if not (${captureCheckSql(m, plan.captured?.[from] ?? [])})
+  then ${fail(UNIT.scope, 'a table in scope has lost its capture')} end if;`
+
   return `do ${quoteLiteral(`
 begin
   perform set_config('lock_timeout', '${plan.locks.timeoutMillis}', true);
@@ -116,6 +126,7 @@ begin
     ${fail(UNIT.prepared, 'a prepared transaction is in doubt')} end if;
   ${scope.map((table) => `alter table only ${tableName(table)} enable trigger ${quoteIdent(trigger)};`).join('\n  ')}
   ${m.mirror === 'replication' ? publication : ''}
+  ${m.mirror === 'dual-write' ? capture : ''}
   perform pg_notify('${changeChannel(m.name)}', '${from} fenced ${epoch}');
 end`)}`
 }

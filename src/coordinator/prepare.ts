@@ -52,12 +52,18 @@ export async function prepare(a: Attempt, deadline: number): Promise<void> {
   await removeLiftedTriggers(m, from)
   await ensureNextTriggers(m, from, a.epoch, a.scope, deadline)
   if (m.mirror === 'replication') await prepareMirror(a, deadline)
+  if (m.mirror === 'dual-write') {
+    const { prepareDualWrite } = await import('./prepare-dual-write.js')
+    await prepareDualWrite(a, deadline)
+  }
   a.locks = await readLockPolicy(a.left.run, m.timings.fenceTimeoutMillis)
   a.progress('prepare', 'old transactions')
   await assertNoOldWork(m.control[from], a.scope, deadline)
-  if (m.mirror === 'replication') {
-    a.progress('prepare', 'the mirror')
-    await probeMirror(a, deadline)
+  if (m.mirror !== 'none') a.progress('prepare', 'the mirror')
+  if (m.mirror === 'replication') await probeMirror(a, deadline)
+  if (m.mirror === 'dual-write') {
+    const { probeRecord } = await import('./probe-record.js')
+    await probeRecord(a, deadline)
   }
   a.progress('prepare', 'warm pools')
   // The connections of the ways out are opened now, so that a way out costs one round trip.

@@ -5,8 +5,8 @@ import { CutoverError } from '../errors.js'
 import type { Attempt } from './attempt.js'
 
 /** Slower than this, the catch-up would make the pause long. */
-const QUICK_MILLIS = 250
-const LOOK_MILLIS = 5
+export const QUICK_MILLIS = 250
+export const LOOK_MILLIS = 5
 
 /** Resolves when a mark took less than a quarter of a second; rejects with `ERR_PREPARE` saying how long the last one takes. */
 export async function probeMirror(a: Attempt, deadline: number): Promise<void> {

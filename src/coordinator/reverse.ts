@@ -31,7 +31,8 @@ export interface Turn {
  * side under its lock, since a process that stalls here and wakes after a rollback would apply old rows onto the writer.
  */
 export async function turnMirror({ m, moved, connections, deadline, back, onProgress }: Turn): Promise<void> {
-  if (m.mirror === 'none') return
+  // Both sides of a mirror by dual-write have recorded since before the move, and whoever relays goes by the rows.
+  if (m.mirror !== 'replication') return
   const from = moved.side
   const to = otherSide(from)
   const position = moved.reverseLsn

@@ -1,13 +1,12 @@
 // Coordinated mode: the truth is a row on each side, and a change of writer is the coordinator's table of steps.
 import type { Migration } from '../control/migration.js'
 import { readSide, setPhase, type SideRow } from '../control/side-row.js'
-import { beginMirror, ensureRows } from '../coordinator/begin-mirror.js'
+import { ensureRows } from '../coordinator/begin-mirror.js'
 import { changeWriter } from '../coordinator/coordinator.js'
 import { findWriter } from '../coordinator/find-writer.js'
 import { CutoverError } from '../errors.js'
 import type { CutoverEvent, CutoverEvents } from '../events.js'
 import type { MirrorStatus } from '../mirror/lag.js'
-import { dropStream } from '../mirror/replication.js'
 import { otherSide, PHASES, writerOf, type Phase, type Side, type Wish } from '../phase/phases.js'
 import type { HoldLease } from '../pool/gate.js'
 import type { PoolCore } from '../pool/pool-core.js'
@@ -15,7 +14,8 @@ import { endOfHold } from './end-of-hold.js'
 import { keepTrying, type Trying } from './keep-trying.js'
 import type { ResolvedOptions } from './read-options.js'
 import { migrationOf } from './migration-of.js'
-import { MirrorWatch } from './mirror-watch.js'
+import { Mirroring } from './mirroring.js'
+import type { DualWriting } from './dual-writing.js'
 import { busy, type Mode } from './mode.js'
 import { refuseIllegal } from './refuse-illegal.js'
 
@@ -34,15 +34,13 @@ export class CoordinatedMode implements Mode {
   #moving: Promise<unknown> | undefined
   #polling: Promise<void> | undefined
   #timer: NodeJS.Timeout | undefined
-  readonly #watch: MirrorWatch
+  readonly #mirroring: Mirroring
   /** The rows could not be read at the start. */
   #looking: Trying | undefined
   readonly #again: () => void
   #closed = false
   /** The source has asked for a hold, which ends with its next word. */
   #holding = false
-  /** The initial copy runs, which may take days. */
-  #copying = false
 
   constructor(core: PoolCore, events: CutoverEvents, options: ResolvedOptions, again: () => void) {
     this.#core = core
@@ -51,7 +49,7 @@ export class CoordinatedMode implements Mode {
     this.#options = options
     this.#m = migrationOf(options, events, core)
     this.control = this.#m.control
-    this.#watch = new MirrorWatch(this.#m, () => (this.#moving || this.#closed ? undefined : this.phase))
+    this.#mirroring = new Mirroring(this.#m, () => (this.#moving || this.#closed ? undefined : this.phase))
   }
 
   get phaseFrom(): 'row' | undefined {
@@ -59,7 +57,11 @@ export class CoordinatedMode implements Mode {
   }
 
   get mirror(): MirrorStatus | undefined {
-    return this.#watch.status(this.phase)
+    return this.#mirroring.status(this.phase)
+  }
+
+  get relay(): DualWriting | undefined {
+    return this.#mirroring.relay
   }
 
   async start(): Promise<void> {
@@ -78,11 +80,12 @@ export class CoordinatedMode implements Mode {
   }
 
   async #begin(): Promise<void> {
+    await this.#mirroring.load()
     const row = await findWriter(this.#m)
     if (this.#closed) return
     this.#rest(row?.phase ?? 'old', row)
     this.#timer = setInterval(() => this.#poll(), POLL_MILLIS).unref()
-    this.#watch.start()
+    this.#mirroring.watch()
   }
 
   async follow(wish: Wish): Promise<string | undefined> {
@@ -116,7 +119,7 @@ export class CoordinatedMode implements Mode {
       )
     } finally {
       this.#moving = undefined
-      this.#watch.look()
+      this.#mirroring.look()
     }
   }
 
@@ -130,12 +133,13 @@ export class CoordinatedMode implements Mode {
   async close(): Promise<void> {
     this.#closed = true
     clearInterval(this.#timer)
-    this.#watch.stop()
+    this.#mirroring.stop()
     // The servers go on with a copy by themselves, and the next `advance` takes it up; anything else ends soon.
-    if (this.#copying || this.phase === undefined) await this.#disconnect()
+    if (this.#mirroring.copying || this.phase === undefined) await this.#disconnect()
     await this.#looking?.stop()
     await this.#moving
     await this.#polling
+    await this.#mirroring.close()
     await this.#disconnect()
   }
 
@@ -147,22 +151,22 @@ export class CoordinatedMode implements Mode {
     const m = this.#m
     const from = this.phase
     if (from === undefined) throw new CutoverError('ERR_PHASE_UNKNOWN', 'no phase is known to move from')
-    const replicated = m.mirror === 'replication'
-    const unmirrored = replicated && PHASES[to].mirroredTo === undefined
+    const mirrored = m.mirror !== 'none'
+    const unmirrored = mirrored && PHASES[to].mirroredTo === undefined
     if (from === to) {
       // Asked for once more: a process that died, or a side that was away, may have left slots that pin WAL.
-      if (unmirrored) await this.#dropMirror()
+      if (unmirrored) await this.#mirroring.end()
       return undefined
     }
     refuseIllegal(from, to, m.mirror)
     const writer = writerOf(from)
     const leaves = writer !== writerOf(to)
-    if (replicated && from === 'old') await this.#beginMirror(writer)
+    if (mirrored && from === 'old') await this.#mirroring.begin(writer)
     // The side that was left may not answer any more, and is not needed for this.
     else if (!(await readSide(m.control[writer], m.name))) await ensureRows(m, writer, from)
     let event: CutoverEvent | undefined
     if (leaves) {
-      event = await changeWriter(m, otherSide(writer), to)
+      event = await changeWriter(m, otherSide(writer), to, { onMoved: () => this.#mirroring.rest(to) })
       this.#rest(to, await readSide(m.control[otherSide(writer)], m.name))
     } else {
       const row = await readSide(m.control[writer], m.name)
@@ -174,30 +178,8 @@ export class CoordinatedMode implements Mode {
       }
       this.#rest(to, { ...row, phase: to })
     }
-    if (unmirrored) await this.#dropMirror()
+    if (unmirrored) await this.#mirroring.end()
     return event
-  }
-
-  async #beginMirror(writer: Side): Promise<void> {
-    this.#copying = true
-    try {
-      await beginMirror(this.#m, writer, 'old')
-    } finally {
-      this.#copying = false
-    }
-  }
-
-  // The phase stands whatever becomes of this: a side that was left may be switched off for good.
-  async #dropMirror(): Promise<void> {
-    for (const side of SIDES) {
-      await dropStream(this.#m, side).catch((error: unknown) => this.#warn('MIRROR_NOT_DROPPED', error))
-    }
-  }
-
-  #warn(code: string, error: unknown): void {
-    if (this.#closed) return
-    const message = error instanceof Error ? error.message : String(error)
-    this.#events.publish('warning', { name: this.#m.name, code, message })
   }
 
   #rest(phase: Phase, row: SideRow | undefined): void {
@@ -205,6 +187,7 @@ export class CoordinatedMode implements Mode {
     this.phase = phase
     this.epoch = row?.epoch ?? 0
     this.#core.release(writerOf(phase))
+    this.#mirroring.rest(phase)
     // In these a change of writer is to be expected.
     if (phase !== 'old' && phase !== 'new') this.#core.reads.ahead()
     if (from !== phase) this.#events.publish('phase', { name: this.#m.name, from, to: phase })

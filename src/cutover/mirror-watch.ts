@@ -2,14 +2,22 @@
 import type { Migration } from '../control/migration.js'
 import { LagMeter, type MirrorStatus } from '../mirror/lag.js'
 import { housekeeping } from '../mirror/replication.js'
-import { PHASES, writerOf, type Phase } from '../phase/phases.js'
+import { PHASES, writerOf, type Phase, type Side } from '../phase/phases.js'
 
 const TURN_MILLIS = 5_000
+
+/** Measures one kind of mirror. */
+export interface MirrorMeter {
+  /** What was measured last; undefined if that was of another direction. */
+  latest(from: Side): MirrorStatus | undefined
+  /** Never rejects. */
+  measure(m: Migration, from: Side): Promise<void>
+}
 
 export class MirrorWatch {
   readonly #m: Migration
   readonly #phase: () => Phase | undefined
-  readonly #meter = new LagMeter()
+  #meter: MirrorMeter = new LagMeter()
   #timer: NodeJS.Timeout | undefined
   #looking = false
 
@@ -24,6 +32,11 @@ export class MirrorWatch {
     return this.#has(phase) ? this.#meter.latest(writerOf(phase)) : undefined
   }
 
+  /** Before {@link start}: another meter than that of replication. */
+  use(meter: MirrorMeter): void {
+    this.#meter = meter
+  }
+
   start(): void {
     this.#timer = setInterval(() => {
       this.look()
@@ -36,7 +49,7 @@ export class MirrorWatch {
     clearInterval(this.#timer)
   }
 
-  /** One short statement on the writer's control connection; nobody waits for it. */
+  /** One or two short statements on the writer's control connection; nobody waits for it. */
   look(): void {
     const phase = this.#phase()
     if (this.#looking || !this.#has(phase)) return
@@ -47,7 +60,7 @@ export class MirrorWatch {
   }
 
   #keepHouse(): void {
-    if (!this.#has(this.#phase())) return
+    if (this.#m.mirror !== 'replication' || !this.#has(this.#phase())) return
     housekeeping(this.#m).catch((error: unknown) => {
       if (this.#phase() === undefined) return
       const message = error instanceof Error ? error.message : String(error)
@@ -56,6 +69,6 @@ export class MirrorWatch {
   }
 
   #has(phase: Phase | undefined): phase is Phase {
-    return phase !== undefined && this.#m.mirror === 'replication' && PHASES[phase].mirroredTo !== undefined
+    return phase !== undefined && this.#m.mirror !== 'none' && PHASES[phase].mirroredTo !== undefined
   }
 }

@@ -6,15 +6,18 @@ import { streamOf } from './stream.js'
 
 /** What the writer's server said of the mirror when it was asked last; it is asked every few seconds. */
 export interface MirrorStatus {
+  /** What copies, as in the option `mirror`. From `records` on, the figures are those of dual-write alone. */
+  readonly kind: 'replication' | 'dual-write'
   /** The side that writes. */
   readonly from: Side
   readonly to: Side
   /**
-   * The other side is connected to the mirror's slot, and everything that it still needs is kept for it. False as well
-   * where the last look at the slot has failed; the figures are then those of the look before.
+   * The other side is connected to the mirror's slot, and everything that it still needs is kept for it; with dual-write,
+   * some process writes the record to the other side and nothing is in its way. False as well where the last look has
+   * failed; the figures are then those of the look before.
    */
   readonly healthy: boolean
-  /** Written and not yet confirmed by the other side, in bytes of the server's WAL. Undefined without a slot. */
+  /** Written and not yet confirmed by the other side, in bytes of the server's WAL. Undefined without a slot, and with dual-write. */
   readonly lagBytes: number | undefined
   /**
    * How far the other side is behind in time, in milliseconds: what the server measured of the change that was confirmed
@@ -23,10 +26,42 @@ export interface MirrorStatus {
   readonly lagMillis: number | undefined
   /** How long the oldest change has waited that is not confirmed, to within one look. 0 when all was confirmed by then. */
   readonly ageMillis: number
-  /** WAL that the slot keeps on the writer's disk, in bytes. Undefined without a slot. */
+  /** What the mirror keeps on the writer's disk, in bytes: WAL for its slot, or the record. Undefined without a slot. */
   readonly retainedBytes: number | undefined
   /** When the server was asked, as an ISO time. */
   readonly measuredAt: string
+  /** Changes on record that the other side does not have yet; above 100,000 an estimate. */
+  readonly records?: number
+  /** How many of them a second are written to the other side, whoever does it. Undefined until there are two looks. */
+  readonly rowsPerSecond?: number | undefined
+  /** Who does it, as it names itself, and whether that is this process. */
+  readonly leader?: string | undefined
+  readonly leading?: boolean
+  /** What keeps it from it, in its own words. */
+  readonly trouble?: string | undefined
+  /** Rows, and whole tables, that the other side refuses and nobody has set aside. No cutover begins with any of them. */
+  readonly stuck?: number
+  /** The first of these, and of those that were set aside. A key may hold users' values. */
+  readonly stuckRows?: readonly StuckRow[]
+  /** Rows of the tables that are being copied since the mirror began, on record so far and in all. */
+  readonly backfilledRows?: number
+  readonly backfillRows?: number
+  /** How long the copy will still take at its present rate, as far as that is known. */
+  readonly backfillMillisLeft?: number | undefined
+}
+
+/** What the other side of a mirror by dual-write refuses. */
+export interface StuckRow {
+  /** By its name on the side that writes. */
+  readonly table: string
+  /** The row's key, of several columns as an array; undefined where no row of the table can be written. */
+  readonly key: string | undefined
+  readonly sqlstate: string
+  readonly message: string
+  /** As ISO time. */
+  readonly since: string
+  /** An operator has decided to go on without it. */
+  readonly setAside: boolean
 }
 
 /** A position of the writer and when it was read. */
@@ -64,6 +99,7 @@ export class LagMeter {
     this.#remember({ at, position }, confirmed)
     const ageMillis = at - (this.#looks[0]?.at ?? at)
     return {
+      kind: 'replication',
       from,
       to: otherSide(from),
       healthy,

@@ -37,6 +37,7 @@ export async function unconnected(name = 'orders'): Promise<Unconnected> {
 
 /** What a server might say of a mirror. */
 export const someMirror = {
+  kind: 'replication',
   from: 'old',
   to: 'new',
   healthy: true,
