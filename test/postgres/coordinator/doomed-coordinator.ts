@@ -9,10 +9,12 @@ export interface Doom {
   readonly to: Side
   /** `<step> <state>`, or the detail of a progress event; undefined: never stands still. */
   readonly at: string | undefined
+  /** Default: `replication`. */
+  readonly mirror?: 'replication' | 'dual-write'
 }
 
 const doom = JSON.parse(process.argv[2] ?? '{}') as Doom
-const m = migrationOver(doom.name, doom.urls, { mirror: 'replication' })
+const m = migrationOver(doom.name, doom.urls, { mirror: doom.mirror ?? 'replication' })
 
 /** Blocks this thread where it is, between two statements, so that nothing of it goes on. */
 function standStill(): void {

@@ -1,8 +1,4 @@
 // A coordinator killed at each step and between the statements of a step: recover ends what it has begun, twice the same.
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { readSide } from '../../../src/control/side-row.js'
 import { beginMirror } from '../../../src/coordinator/begin-mirror.js'
@@ -11,10 +7,9 @@ import { STEPS } from '../../../src/coordinator/steps.js'
 import { streamHealth } from '../../../src/mirror/replication.js'
 import { otherSide } from '../../../src/phase/phases.js'
 import type { Side } from '../../../src/phase/phases.js'
-import { compiled } from '../../support/compiled.js'
 import { protocolFixture } from '../protocol/fixture.js'
 import type { ProtocolFixture } from '../protocol/fixture.js'
-import type { Doom } from './doomed-coordinator.js'
+import { killed, runChild } from './doom.js'
 
 const DECIDED = STEPS.findIndex(({ name }) => name === 'open')
 const MOMENTS: readonly (readonly [at: string, moved: boolean])[] = [
@@ -101,32 +96,4 @@ async function arrived(side: Side): Promise<void> {
     if (row?.n === writes) return expect(row.last).toBe(writes)
     expect(row?.n).toBeLessThanOrEqual(writes)
   }
-}
-
-async function killed(doom: Doom): Promise<void> {
-  const { child, lines } = start(doom)
-  const ended = once(child, 'exit')
-  const said: string[] = []
-  for await (const line of lines) {
-    said.push(line)
-    if (line === doom.at) break
-  }
-  child.kill('SIGKILL')
-  await ended
-  expect(said.at(-1)).toBe(doom.at)
-}
-
-async function runChild(doom: Doom): Promise<string[]> {
-  const { lines } = start(doom)
-  const said: string[] = []
-  for await (const line of lines) said.push(line)
-  return said
-}
-
-function start(doom: Doom) {
-  const file = fileURLToPath(new URL('doomed-coordinator.ts', import.meta.url))
-  const child = spawn(process.execPath, [compiled(file), JSON.stringify(doom)], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  return { child, lines: createInterface({ input: child.stdout }) }
 }
