@@ -1,6 +1,6 @@
 // The public surface of pg-cutover.
 export { createCutover } from './cutover/create-cutover.js'
-export type { AdvanceOptions, Cutover } from './cutover/cutover.js'
+export type { AdvanceOptions, Cutover, PinOptions } from './cutover/cutover.js'
 export type { Heard, Listener, Listening } from './cutover/listener.js'
 export type { PhaseFrom, StateFileStatus } from './cutover/mode.js'
 export type { Status } from './cutover/status.js'

@@ -3,8 +3,8 @@ import type pg from 'pg'
 import { CutoverError, isCutoverError } from '../errors.js'
 import { CutoverEvents, type CutoverEvent, type EventMap } from '../events.js'
 import { follow, type Follower } from '../phase/follow.js'
-import type { Phase, Side, Wish } from '../phase/phases.js'
-import type { AdvanceOptions, Cutover } from './cutover.js'
+import type { Phase, Wish } from '../phase/phases.js'
+import type { AdvanceOptions, Cutover, PinOptions, Work } from './cutover.js'
 import type { CutoverOptions } from './options.js'
 import type { Sampler } from '../phase/source.js'
 import { cutoverPool } from '../pool/cutover-pool.js'
@@ -61,7 +61,7 @@ class LiveCutover extends CutoverEvents implements Cutover {
     })
     this.#core = core
     this.pool = cutoverPool(this.#core)
-    this.#onDemand = new OnDemand(core, this, options)
+    this.#onDemand = new OnDemand(core, this, options, () => this.#coordinated?.relay)
     this.shadow = new Shadowing({
       options,
       core,
@@ -102,7 +102,9 @@ class LiveCutover extends CutoverEvents implements Cutover {
   /** Also what this class itself has to hear, whoever removes all listeners. */
   override publish<K extends keyof EventMap>(event: K, message: EventMap[K][0]): void {
     super.publish(event, message)
-    if (event === 'phase' && this.phase !== undefined) this.shadow.rest(this.phase)
+    if (event !== 'phase' || this.phase === undefined) return
+    this.shadow.rest(this.phase)
+    this.#onDemand.rest(this.phase)
   }
 
   ready(): Promise<void> {
@@ -128,11 +130,8 @@ class LiveCutover extends CutoverEvents implements Cutover {
     return this.#core.clients.Client
   }
 
-  pin<T>(work: (side: Side) => T | PromiseLike<T>): Promise<T> {
-    if (typeof work === 'function') return this.#core.admission.pin(work)
-    return Promise.reject(
-      new CutoverError('ERR_OPTION', `pin: work is of type ${typeof work}; expected a function`),
-    )
+  pin<T>(given: PinOptions | Work<T>, work?: Work<T>): Promise<T> {
+    return this.#onDemand.pin(given, work)
   }
 
   listen(channel: string, listener: Listener): Promise<Listening> {
@@ -187,6 +186,7 @@ class LiveCutover extends CutoverEvents implements Cutover {
 
   async #start(): Promise<void> {
     const again = (): void => this.#follower.again()
+    await this.#onDemand.load()
     // Each is loaded only here, since nobody needs both.
     if (this.#options.control) {
       const { CoordinatedMode } = await import('./coordinated-mode.js')

@@ -17,6 +17,18 @@ export interface AdvanceOptions {
   readonly despite?: 'mismatches' | undefined
 }
 
+/** What `pin` may be told besides. */
+export interface PinOptions {
+  /**
+   * `applied`: the pin resolves once the other side has all that was committed on the writer until the end of the work, so
+   * also what the work has written. At once in a phase without a mirror. Needs `mirror: 'dual-write'`.
+   */
+  readonly await?: 'applied' | undefined
+}
+
+/** What a pin runs; it is told the side. */
+export type Work<T> = (side: Side) => T | PromiseLike<T>
+
 /** One migration in one process. Its events are those of {@link EventMap}. */
 export interface Cutover extends EventEmitter<EventMap> {
   readonly name: string
@@ -40,13 +52,21 @@ export interface Cutover extends EventEmitter<EventMap> {
    */
   readonly Client: typeof pg.Client
   /**
+   * As `pin(work)`, and with `{ await: 'applied' }` it resolves only when the other side has everything that the work has
+   * committed. No connection is held meanwhile, and no change of writer waits for it. After `dualWrite.awaitTimeoutMillis`
+   * it rejects with `ERR_NOT_APPLIED`: then the work is done, will be applied, and must not be repeated; what it gave is the
+   * error's `result`. Where the work itself rejects, so does the pin, at once. `ERR_OPTION` with another mirror than
+   * `dual-write`.
+   */
+  pin<T>(options: PinOptions, work: Work<T>): Promise<T>
+  /**
    * Runs `work` on one side from its beginning to its end, however many calls it makes: no change of writer comes between
    * two of them. `work` is told the side. A pin that begins during a hold waits for its end; a change of writer waits for
    * the pins that began before it, at most `drainTimeoutMillis`. Where this process has to leave a side without a drain,
    * since it met a fence that another process has set, calls made from then on are answered by the other side, and a
    * `warning` event with the code `PINS_LEFT` says so. Resolves and rejects as `work` does; with `ERR_OPTION` if that is no function.
    */
-  pin<T>(work: (side: Side) => T | PromiseLike<T>): Promise<T>
+  pin<T>(work: Work<T>): Promise<T>
   /**
    * Listens to a channel of Postgres on whichever side this process is, over one connection of its own for all channels,
    * which keeps the process alive. Resolves when the server will tell of every notification from then on; an outage and an

@@ -94,18 +94,14 @@ export class AppliedWaits {
     const holders = this.#next
     this.#next = new Set()
     this.#tickets++
-    void this.#member
-      .applied()
-      .then(
-        () => {
-          for (const waiter of holders) waiter.done()
-        },
-        () => {},
-      )
-      .then(() => {
-        this.#tickets--
-        this.#takeTicket()
-      })
+    void this.#ticket(holders)
+  }
+
+  async #ticket(holders: ReadonlySet<Waiter>): Promise<void> {
+    await this.#member.applied()
+    for (const waiter of holders) waiter.done()
+    this.#tickets--
+    this.#takeTicket()
   }
 
   #lookLater(): void {

@@ -33,7 +33,7 @@ export function backendToCancel(config: unknown, values: unknown): number | unde
  */
 export function sideOfBackend({ pools, side }: Backends, processId: number): Side {
   const rank = (one: Side): number => {
-    const client = pools[one].clientOf(processId)
+    const client = clientOf(pools[one], processId)
     if (client !== undefined) return isAtWork(client) ? 3 : 2
     return pools[one].backends.all().includes(processId) ? 1 : 0
   }
@@ -64,5 +64,11 @@ export function queryAside(pool: SidePool, config: unknown, values: unknown, cal
 }
 
 const oneMore = ({ inner }: SidePool): SessionClient => sessionClient(inner, clientConfig(inner, {}))
+
+/** The connected client that has this backend, if one is known. */
+function clientOf({ watching }: SidePool, processId: number): InnerClient | undefined {
+  for (const client of watching.keys()) if (client.processID === processId) return client
+  return undefined
+}
 
 const isAtWork = (client: InnerClient): boolean => isBusy(client) || isInTransaction(client)

@@ -151,7 +151,7 @@ export class ClientLane implements Guest, Queryable {
     const { state } = this.#core
     const isHome = state.kind === 'direct' && state.side === this.side && this.#stage !== 'new'
     const rests = isHome && this.#waiting.length === 0 && !this.session.moving && !this.#read.underWay
-    this.#face.now = rests || this.#stage === 'over' ? this.client : this
+    this.#face.show(rests || this.#stage === 'over' ? this.client : this)
   }
 
   #goOn(): void {

@@ -1,6 +1,7 @@
 // `cutover.Client`: a pg.Client for libraries that make their own, whose connection follows the migration.
 import type { EventEmitter } from 'node:events'
 import pg from 'pg'
+import { AwaitingStatements } from './awaiting-route.js'
 import { givenConfig, type GivenConfig } from './client-config.js'
 import { backendToCancel, requestCancel, sideOfBackend } from './cancel.js'
 import { ClientLane } from './client-lane.js'
@@ -48,22 +49,29 @@ type Callback = (error?: Error | null, client?: unknown) => void
 
 class CutoverClient extends BaseClient implements LaneFace {
   // A plain property: the resting path reads it and calls through, and nothing else.
-  now: Queryable
+  now!: Queryable
   readonly lane: ClientLane
   readonly #core: PoolCore
   readonly #promise: PromiseConstructor
+  #awaiting: AwaitingStatements | undefined
 
   constructor(home: ClientHome, given: GivenConfig) {
     super({ types: given.types, Promise: given.Promise, connection: NOTHING })
     this.#core = home.core
     this.#promise = given.Promise ?? Promise
     this.lane = new ClientLane(home, given, this, this._types)
-    this.now = this.lane
+    this.show(this.lane)
     this.on('newListener', (event: string) => this.lane.session.forward(event))
   }
 
   query(config?: unknown, values?: unknown, callback?: unknown): unknown {
     return this.now.query(config, values, callback)
+  }
+
+  show(target: Queryable): void {
+    const { afterwards } = this.#core.inFront
+    if (afterwards) this.#awaiting ??= new AwaitingStatements(() => this.lane.client, afterwards)
+    this.now = (afterwards && this.#awaiting?.over(target)) ?? target
   }
 
   connect(callback?: Callback): Promise<this> | undefined {

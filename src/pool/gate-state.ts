@@ -1,5 +1,6 @@
 // The state of a gate, and what has to follow from each change of it in the very same turn.
 import type { Side } from '../phase/phases.js'
+import type { Afterwards } from './awaiting-route.js'
 import { listenToBoth, type BothSides } from './both-sides.js'
 import { isGated, type CoreState } from './core-state.js'
 import type { Guests } from './guests.js'
@@ -59,6 +60,18 @@ export class GateState {
   observe(observer: Observer | undefined): void {
     this.#routes.observe(observer)
     this.#swapRoutes()
+  }
+
+  get afterwards(): Afterwards | undefined {
+    return this.#routes.afterwards
+  }
+
+  /** Has callers wait for what comes after the answers to their calls, or no longer. */
+  await(afterwards: Afterwards | undefined): void {
+    if (afterwards === this.afterwards) return
+    this.#routes.await(afterwards)
+    this.#swapRoutes()
+    this.#parts.guests.routeChanged()
   }
 
   enter(state: CoreState): void {

@@ -8,5 +8,5 @@ export interface Queryable {
 /** What the library has. */
 export interface LaneFace extends EventEmitter {
   /** Where its statements go: the connection itself at rest, else the lane. */
-  now: Queryable
+  show(target: Queryable): void
 }

@@ -12,10 +12,12 @@ interface Watched {
 
 /** Listens to the messages of leased clients: what runs in the turn of a lease's answer belongs to that lease. */
 export class NestedTurns {
-  #turn: InnerClient | undefined
+  #turn: InnerClient | 'unknown' | undefined
   /** The client of this turn was handed out in the turn of another lease's data, whose work still goes on in it. */
   #shared = false
   readonly #watched = new Map<InnerClient, Watched>()
+  /** Those whose callers wait for something of ours, and so for none of the calls that are held. */
+  readonly #awaited = new Set<InnerClient>()
   /**
    * The lease that asked for a client, or null where it is known that none did. What runs in the turn of a client's
    * data goes on in that lease's name after the client was given back, as after a `pool.query` in a transaction.
@@ -24,6 +26,7 @@ export class NestedTurns {
 
   /** The lease whose work runs now: one of those that are out, `perhaps` one that is not known, or undefined. */
   current(out: readonly InnerClient[]): InnerClient | 'perhaps' | undefined {
+    if (this.#turn === 'unknown') return 'perhaps'
     const seen = new Set<InnerClient>()
     for (let client: InnerClient | null | undefined = this.#turn; client && !seen.has(client);) {
       const shared = this.#shared && client === this.#turn
@@ -38,7 +41,22 @@ export class NestedTurns {
 
   /** When a marked client last received anything. */
   heardAt(client: InnerClient): number {
-    return this.#watched.get(client)?.heardAt ?? 0
+    return this.#awaited.has(client) ? performance.now() : (this.#watched.get(client)?.heardAt ?? 0)
+  }
+
+  /**
+   * The caller who would go on now has to wait first, with this client if he has one. What it gives is to be called when he
+   * goes on: what runs then belongs to the same lease.
+   */
+  wait(client?: InnerClient): () => void {
+    const isKnown = client !== undefined || this.#watched.size > 0
+    const turn = client ?? (isKnown ? this.#turn : 'unknown')
+    const shared = client === undefined && this.#shared
+    if (client) this.#awaited.add(client)
+    return () => {
+      if (client) this.#awaited.delete(client)
+      if (turn !== undefined && this.#watched.size > 0) this.#enter(turn, shared)
+    }
   }
 
   /** Begins to watch a client; its present turn counts if it was handed out in it. */
@@ -79,12 +97,12 @@ export class NestedTurns {
     this.#turn = undefined
   }
 
-  #enter(client: InnerClient, shared: boolean): void {
+  #enter(client: InnerClient | 'unknown', shared: boolean): void {
     // One of many messages in one turn of the socket.
     if (this.#turn === client && this.#shared === shared) return
     this.#turn = client
     this.#shared = shared
-    const watched = this.#watched.get(client)
+    const watched = client === 'unknown' ? undefined : this.#watched.get(client)
     if (watched) watched.heardAt = performance.now()
     let rounds = ROUNDS
     const step = (): void => {

@@ -17,7 +17,6 @@ import { Pins } from './pins.js'
 import type { PoolCoreOptions } from './pool-core-options.js'
 import { PoolAdmission, type AdmissionView } from './pool-admission.js'
 import type { Route } from './route.js'
-import type { Observer } from './routes.js'
 import { WaitingLine } from './waiting-line.js'
 
 export class PoolCore implements Gate, AdmissionView {
@@ -87,8 +86,9 @@ export class PoolCore implements Gate, AdmissionView {
     return this.#gate.views
   }
 
-  observe(observer: Observer | undefined): void {
-    this.#gate.observe(observer)
+  /** What stands in front of the routes of the moment. */
+  get inFront(): Pick<GateState, 'observe' | 'await' | 'afterwards'> {
+    return this.#gate
   }
 
   get inner(): InnerPool {

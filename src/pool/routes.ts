@@ -1,5 +1,6 @@
 // Which route the views of a gate have in each of its states.
 import type { Side } from '../phase/phases.js'
+import { AwaitingRoute, type Afterwards } from './awaiting-route.js'
 import type { BothSides } from './both-sides.js'
 import type { CoreState } from './core-state.js'
 import { phaseUnknown, poolEnded } from './refusals.js'
@@ -12,6 +13,9 @@ export class Routes {
   readonly #direct: Readonly<Record<Side, Route>>
   readonly #gated: Route
   #observed: Readonly<Record<Side, Route>>
+  #afterwards: Afterwards | undefined
+  /** In front of each of the others, as long as callers wait for more than their answers. */
+  readonly #awaiting = new Map<Route, Route>()
 
   constructor(pools: BothSides, admission: Admission) {
     this.#direct = { old: new DirectRoute(pools.old.inner), new: new DirectRoute(pools.new.inner) }
@@ -23,12 +27,31 @@ export class Routes {
   observe(observer: Observer | undefined): void {
     const { old, new: opened } = this.#direct
     this.#observed = observer ? { old: observer(old, 'old'), new: observer(opened, 'new') } : this.#direct
+    this.#awaiting.clear()
+  }
+
+  get afterwards(): Afterwards | undefined {
+    return this.#afterwards
+  }
+
+  /** Has callers wait for what comes afterwards, or no longer. */
+  await(afterwards: Afterwards | undefined): void {
+    this.#afterwards = afterwards
+    this.#awaiting.clear()
   }
 
   of(state: CoreState): Route {
-    if (state.kind === 'direct') return this.#observed[state.side]
     if (state.kind === 'ended') return new ClosedRoute(poolEnded)
     if (state.kind === 'refusing') return new ClosedRoute(phaseUnknown)
-    return this.#gated
+    return this.#awaited(state.kind === 'direct' ? this.#observed[state.side] : this.#gated)
+  }
+
+  #awaited(route: Route): Route {
+    if (this.#afterwards === undefined) return route
+    const known = this.#awaiting.get(route)
+    if (known) return known
+    const awaiting = new AwaitingRoute(route, this.#afterwards)
+    this.#awaiting.set(route, awaiting)
+    return awaiting
   }
 }

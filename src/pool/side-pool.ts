@@ -34,7 +34,10 @@ export class SidePool {
   readonly #hooks: SidePoolHooks
   readonly #usualMin: number
   readonly #listening = new Set<() => void>()
-  readonly #watching = new Map<InnerClient, () => void>()
+  /** Every connected client, also those of no pool, with what ends the watching of it. */
+  readonly watching = new Map<InnerClient, () => void>()
+  /** Told of each client that is watched from now on. */
+  readonly connected = new Set<(client: InnerClient) => void>()
   #sweeping = false
 
   constructor(side: Side, inner: InnerPool, handedIn: boolean, hooks: SidePoolHooks) {
@@ -180,8 +183,8 @@ export class SidePool {
     this.keep()
     this.restoreMin()
     for (const stop of this.#listening) stop()
-    for (const stop of this.#watching.values()) stop()
-    this.#watching.clear()
+    for (const stop of this.watching.values()) stop()
+    this.watching.clear()
   }
 
   /** Ends the pool. Calls that wait inside it are failed with pg-pool's own text instead of being left for ever. */
@@ -218,12 +221,6 @@ export class SidePool {
     })
   }
 
-  /** The connected client that has this backend, if one is known. */
-  clientOf(processId: number): InnerClient | undefined {
-    for (const client of this.#watching.keys()) if (client.processID === processId) return client
-    return undefined
-  }
-
   /** Knows of a connected client from here to its end. Once a connection, never once a query. */
   readonly watch = (client: InnerClient): void => {
     // A leased client that dies without a listener would end the process.
@@ -233,17 +230,18 @@ export class SidePool {
       if (fence) this.#hooks.fenced(this.side, fence)
     }
     const ended = (): void => {
-      this.#watching.delete(client)
+      this.watching.delete(client)
       this.backends.ended(client.processID, isBusy(client))
     }
     client.on('error', lost)
     client.connection?.prependListener('errorMessage', refused)
     client.once('end', ended)
-    this.#watching.set(client, () => {
+    this.watching.set(client, () => {
       client.removeListener('error', lost)
       client.connection?.removeListener('errorMessage', refused)
       client.removeListener('end', ended)
     })
     this.backends.began(client.processID)
+    for (const hear of this.connected) hear(client)
   }
 }

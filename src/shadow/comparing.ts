@@ -66,7 +66,7 @@ export class Comparing {
   async close(): Promise<void> {
     this.#closing.abort()
     clearTimeout(this.#timer)
-    if (this.#known) this.#options.core.observe(undefined)
+    if (this.#known) this.#options.core.inFront.observe(undefined)
     this.#known?.close()
     const compared = this.#comparer?.close()
     await this.#pools.close()
@@ -109,7 +109,7 @@ export class Comparing {
       hasRoom: () => comparer.hasRoom,
       skip: (why) => book.skip(why),
     }))
-    core.observe((direct, side) =>
+    core.inFront.observe((direct, side) =>
       side === writer
         ? new ObservedRoute(
             direct,

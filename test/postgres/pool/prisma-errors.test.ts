@@ -19,7 +19,7 @@ afterEach(async () => {
 async function open({ core }: Driven) {
   const cutover: Pick<Cutover, 'createPool' | 'pin'> = {
     createPool: () => cutoverPool(core),
-    pin: (work) => core.admission.pin(work),
+    pin: ((work: Parameters<Cutover['pin']>[0]) => core.admission.pin(work)) as Cutover['pin'],
   }
   const client = new PrismaClient({ adapter: prismaAdapter(PrismaPg, cutover as Cutover) })
   opened.push(client)
