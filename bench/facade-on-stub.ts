@@ -104,10 +104,11 @@ function bytesOf(turns: Readonly<Record<'raw' | 'rawAgain' | 'facade', () => num
 /** A cutover at rest on OLD that has been through holds and flips, so that its call sites have seen every route. */
 async function livedCutover(stub: pg.Pool, sampler?: Sampler) {
   const source = Object.assign(memorySource(), { sampler })
+  const other = stubPool()
   const cutover = createCutover({
     name: 'bench',
     old: stub,
-    new: stubPool(),
+    new: other,
     source,
     control: false,
     // A stub has no sessions to read in.
@@ -123,7 +124,14 @@ async function livedCutover(stub: pg.Pool, sampler?: Sampler) {
     await Promise.all(early)
     while (cutover.status().route !== 'direct') await once(cutover, 'route')
   }
-  return cutover
+  return {
+    pool,
+    async end() {
+      await cutover.end()
+      // Handed in, so ours to end: the timers of their idle clients would keep the process for ten seconds.
+      await Promise.all([stub.end(), other.end()])
+    },
+  }
 }
 
 /** The same with a source that takes a thousand samples a second, whose timer gets a turn before each slice. */
