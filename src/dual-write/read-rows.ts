@@ -55,8 +55,15 @@ const ONE_FORM: ReadonlySet<string> = new Set(['smallint', 'integer', 'bigint', 
 
 const FIXED_SIZE: ReadonlySet<string> = new Set([
   ...ONE_FORM,
-  ...['real', 'double precision', 'money', '"char"', 'date', 'interval', 'time without time zone'],
-  ...['timestamp without time zone', 'timestamp with time zone'],
+  'real',
+  'double precision',
+  'money',
+  '"char"',
+  'date',
+  'interval',
+  'time without time zone',
+  'timestamp without time zone',
+  'timestamp with time zone',
 ])
 
 /** In bytes; it stands for all columns of fixed size. */

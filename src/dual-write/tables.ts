@@ -16,7 +16,7 @@ export interface MirroredColumn {
    */
   readonly readType: string
   readonly writeType: string
-  /** Values of `writeType` can be elements of one array literal: false for arrays, and where a comma divides nothing. */
+  /** Values of `writeType` can be elements of one array that is taken apart again: false for arrays, composites, and `box`. */
   readonly listed: boolean
 }
 
@@ -168,16 +168,18 @@ const sameColumns = (a: readonly string[], b: readonly string[]): boolean =>
   a.length === b.length && a.every((name) => b.includes(name))
 
 const catalogSql = (tables: readonly string[] | undefined): string => `
-  with scope as materialized (${scopeSql(tables)})
+  with scope as materialized (${scopeSql(tables)}),
+  below as materialized (
+    with recursive down(domain, oid) as (
+      select d.oid, d.typbasetype from pg_type d where d.typtype = 'd'
+      union all select down.domain, d.typbasetype from down join pg_type d on d.oid = down.oid and d.typtype = 'd')
+    select down.domain, down.oid from down join pg_type t on t.oid = down.oid and t.typtype <> 'd')
   select c.oid::int8::float8 as oid, scope.schema, scope.name, c.relkind <> 'p' as only, c.relkind = 'p' as partitioned,
     (select coalesce(jsonb_agg(jsonb_build_object('name', a.attname, 'type', format_type(t.oid, -1), 'listed',
-        t.typdelim = ',' and t.typarray <> 0 and t.typcategory <> 'A',
+        t.typdelim = ',' and t.typarray <> 0 and t.typcategory <> 'A' and t.typtype <> 'c',
         'generated', a.attgenerated, 'identity', a.attidentity) order by a.attnum), '[]')
-       from pg_attribute a join pg_type t on t.oid = (
-         with recursive below(oid, typtype, typbasetype) as (
-           select d.oid, d.typtype, d.typbasetype from pg_type d where d.oid = a.atttypid
-           union all select d.oid, d.typtype, d.typbasetype from below join pg_type d on d.oid = below.typbasetype)
-         select below.oid from below where typtype <> 'd')
+       from pg_attribute a left join below b on b.domain = a.atttypid
+       join pg_type t on t.oid = coalesce(b.oid, a.atttypid)
       where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped) as columns,
     (select coalesce(jsonb_agg(jsonb_build_object('columns', k.columns, 'operators', k.operators, 'primary',
         k.indisprimary, 'immediate', k.indimmediate)
