@@ -3,7 +3,8 @@ import type { ControlConnection } from '../control/control-connection.js'
 import type { Migration } from '../control/migration.js'
 import { readRows } from './read-rows.js'
 import type { RowBatch } from './read-rows.js'
-import { writeText } from './write-rows.js'
+import { sqlstateOf } from './relay-trouble.js'
+import { GUARD_SQLSTATE, writeText } from './write-rows.js'
 import type { WriteGuard } from './write-rows.js'
 import type { MirroredTable } from './tables.js'
 
@@ -22,15 +23,54 @@ export interface Lines {
   readonly there: ControlConnection
 }
 
+/** Another leader, or the opening of the other side, has shut this one out. */
+export class Replaced extends Error {}
+
 export class Carrier {
   readonly lines: Lines
-  readonly guard: WriteGuard
+  readonly #guard: WriteGuard
   readonly #maxBytes: number
 
   constructor(m: Pick<Migration, 'dualWrite'>, lines: Lines, guard: WriteGuard) {
     this.lines = lines
-    this.guard = guard
+    this.#guard = guard
     this.#maxBytes = m.dualWrite.batchBytes
+  }
+
+  /** In a snapshot of its own, in as many transactions on the other side as the rows' size asks for. */
+  async carry(portions: readonly Portion[], how: 'usual' | 'replace'): Promise<void> {
+    let rest = portions
+    while (rest.length > 0) {
+      const batches = await this.inSnapshot(() => this.read(rest))
+      await this.write(batches, how)
+      rest = rest.flatMap(({ table, keys }, index) => {
+        const left = keys.slice(batches[index]?.taken ?? 0)
+        return left.length > 0 ? [{ table, keys: left }] : []
+      })
+    }
+  }
+
+  async inSnapshot<T>(work: () => Promise<T>): Promise<T> {
+    const { run } = this.lines.here
+    const { result } = await this.within(async () => {
+      const [row] = await run<{ position: string }>(
+        `begin isolation level repeatable read read only; select pg_current_wal_insert_lsn()::text as position`,
+      )
+      return { result: await work(), position: row?.position ?? '' }
+    })
+    return result
+  }
+
+  /** For work that begins the snapshot itself. */
+  async within<T extends { readonly position: string }>(work: () => Promise<T>): Promise<T> {
+    try {
+      const result = await work()
+      await this.#endRead(result.position)
+      return result
+    } catch (error) {
+      await this.lines.here.run('rollback').catch(() => {})
+      throw error
+    }
   }
 
   /**
@@ -52,9 +92,10 @@ export class Carrier {
 
   /**
    * Ends the snapshot before the other side is spoken to. A commit that does not wait for the disk is seen before it is
-   * durable: what it wrote must not be on the other side when a crash of the writer has undone it.
+   * durable: what it wrote must not be on the other side when a crash of the writer has undone it. `position` is the
+   * writer's WAL behind everything that the snapshot sees.
    */
-  async endRead(position: string): Promise<void> {
+  async #endRead(position: string): Promise<void> {
     const [flushed] = await this.lines.here.run<{ durable: boolean }>(
       `commit; select pg_current_wal_flush_lsn() >= '${position}' as durable`,
     )
@@ -62,18 +103,33 @@ export class Carrier {
       await this.lines.lock.run(`select pg_logical_emit_message(true, 'pg-cutover', '')`)
   }
 
-  /** One round trip. On any error the transaction has ended and nothing was written, or it is not known whether it was. */
-  async write(batches: readonly RowBatch[], how: 'usual' | 'replace'): Promise<void> {
-    await this.writeText(writeText(this.guard, batches, how))
+  write(batches: readonly RowBatch[], how: 'usual' | 'replace'): Promise<void> {
+    return this.guarded((guard) => writeText(guard, batches, how))
   }
 
-  async writeText(text: string): Promise<void> {
+  /**
+   * One round trip. When it rejects nothing was written, or it is not known whether it was. Rejects with `Replaced` where
+   * this leader may write no more.
+   */
+  async guarded(text: (guard: WriteGuard) => string): Promise<void> {
     const { there } = this.lines
     try {
-      await there.run(text)
+      await there.run(text(this.#guard))
     } catch (error) {
       await there.run('rollback').catch(() => {})
+      if (sqlstateOf(error) === GUARD_SQLSTATE && !(await this.#mayWrite()))
+        throw new Replaced('another leader writes to the other side, or it was opened', { cause: error })
       throw error
     }
+  }
+
+  // A division by zero may also come from a check or a generated column of a table.
+  async #mayWrite(): Promise<boolean> {
+    const { name, generation } = this.#guard
+    const [row] = await this.lines.there.run<{ may: boolean }>(
+      `select status in ('mirror', 'moved') and relay_generation = $2 as may from cutover.side where name = $1`,
+      [name, generation],
+    )
+    return row?.may === true
   }
 }

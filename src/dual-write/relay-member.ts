@@ -4,8 +4,12 @@ import { otherSide } from '../phase/phases.js'
 import type { Side } from '../phase/phases.js'
 import { Leadership } from './leadership.js'
 import { Pace } from './pace.js'
+import { Replaced } from './carry.js'
+import type { Lines } from './carry.js'
 import { Relay } from './relay.js'
-import { backOffMillis, messageOf } from './relay-trouble.js'
+import type { Turn } from './relay.js'
+import { RelayReport } from './relay-report.js'
+import { backOffMillis } from './relay-trouble.js'
 import { sessionOf } from './rows-session.js'
 import { relayWay } from './way.js'
 
@@ -16,7 +20,9 @@ export interface RelayMemberStatus {
   readonly generation: number | undefined
   /** Records that it has carried over since it was made. */
   readonly applied: number
-  /** What it is kept up by, until that is over. */
+  /** Over the last seconds. */
+  readonly rowsPerSecond: number
+  /** What keeps it from going on, until that is over. */
   readonly trouble: string | undefined
 }
 
@@ -39,19 +45,19 @@ export class RelayMember {
   readonly #m: Migration
   readonly #from: Side
   readonly #pace = new Pace()
+  readonly #report: RelayReport
   #running: Promise<void> | undefined
   #closed = false
   #leading = false
   #generation: number | undefined
-  #applied = 0
   #failures = 0
-  #trouble: string | undefined
   #tickets: Ticket[] = []
   #close: (() => Promise<unknown>) | undefined
 
   constructor(m: Migration, from: Side) {
     this.#m = m
     this.#from = from
+    this.#report = new RelayReport(m)
   }
 
   get leading(): boolean {
@@ -62,8 +68,9 @@ export class RelayMember {
     return {
       leading: this.#leading,
       generation: this.#generation,
-      applied: this.#applied,
-      trouble: this.#trouble,
+      applied: this.#report.applied,
+      rowsPerSecond: this.#report.rowsPerSecond(),
+      trouble: this.#report.trouble,
     }
   }
 
@@ -103,86 +110,95 @@ export class RelayMember {
       } catch (error) {
         this.#failed(error)
       }
-      if (!this.#closed)
-        await this.#pace.pause(this.#failures > 0 ? backOffMillis(this.#failures) : CANDIDATE_MILLIS)
+      await this.#pace.pause(this.#failures > 0 ? backOffMillis(this.#failures) : CANDIDATE_MILLIS)
     }
   }
 
   /** Returns when the lead is lost or there is nothing to lead. */
   async #candidate(): Promise<void> {
     const leadership = new Leadership(this.#m, this.#from, sessionOf('read'))
-    const to = otherSide(this.#from)
-    const here = this.#m.control[this.#from].fork({
-      statementTimeoutMillis: READ_MILLIS,
-      session: `${sessionOf('read')}; set synchronous_commit = off`,
-    })
-    this.#close = () => Promise.all([leadership.end(), here.close()])
+    const open: { close(): Promise<void> }[] = [{ close: () => leadership.end() }]
+    this.#close = () => Promise.all(open.map((one) => one.close()))
     try {
-      for (;;) {
-        const candidacy = await leadership.tryLock()
-        if (candidacy === 'led') break
+      while ((await leadership.tryLock()) !== 'led') {
         this.#failures = 0
-        this.#trouble = undefined
         await this.#pace.pause(CANDIDATE_MILLIS * (0.75 + Math.random() / 2))
         if (this.#closed) return
       }
-      const way = await relayWay(this.#m.control[to].run, this.#m, to)
-      const there = this.#m.control[to].fork({
-        statementTimeoutMillis: WRITE_MILLIS,
-        session: sessionOf(way),
+      const to = otherSide(this.#from)
+      const here = this.#m.control[this.#from].fork({
+        statementTimeoutMillis: READ_MILLIS,
+        session: `${sessionOf('read')}; set synchronous_commit = off`,
       })
-      this.#close = () => Promise.all([leadership.end(), here.close(), there.close()])
-      const generation = await leadership.takeGeneration(there)
-      if (generation === undefined) return
-      this.#generation = Number(generation)
-      const relay = new Relay(this.#m, this.#from, { here, lock: leadership.lock, there }, this.#generation)
-      await relay.learn()
-      this.#leading = true
-      await this.#lead(relay, leadership)
+      open.push(here)
+      try {
+        const way = await relayWay(this.#m.control[to].run, this.#m, to)
+        const there = this.#m.control[to].fork({
+          statementTimeoutMillis: WRITE_MILLIS,
+          session: sessionOf(way),
+        })
+        open.push(there)
+        const generation = await leadership.takeGeneration(there)
+        if (generation === undefined) return
+        this.#generation = Number(generation)
+        await this.#lead(leadership, { here, lock: leadership.lock, there }, this.#generation)
+      } catch (error) {
+        this.#failed(error)
+        // The other side may be down for long: everybody else can read what it is.
+        if (!this.#closed) await this.#report.write(here.run, this.#generation ?? 0).catch(() => {})
+      }
     } finally {
       this.#leading = false
       await this.#close()
     }
   }
 
-  async #lead(relay: Relay, leadership: Leadership): Promise<void> {
-    let seen = true
+  async #lead(leadership: Leadership, lines: Lines, generation: number): Promise<void> {
+    const relay = new Relay(this.#m, this.#from, lines, generation)
+    let known = false
+    let more = true
     while (!this.#closed && leadership.held) {
       const woken = this.#pace.takeWake()
       const waiting = this.#tickets
       this.#tickets = []
       try {
-        if (seen || woken || waiting.length > 0 || (await relay.isAnything())) {
+        if (!known) await relay.learn()
+        known = this.#leading = true
+        if (more || woken || waiting.length > 0 || (await relay.isAnything())) {
           const turn = await relay.turn()
-          this.#failures = 0
-          this.#trouble = undefined
-          this.#applied += turn.rows
-          seen = turn.rows > 0
-          for (const ticket of waiting) {
-            ticket.next ??= turn.next
-            if (turn.left === undefined || turn.left >= ticket.next) ticket.resolve()
-            else this.#tickets.push(ticket)
-          }
+          this.#report.carried(turn.rows)
+          this.#serve(waiting, turn)
           if (turn.over) return
-        } else seen = false
+          more = turn.more || turn.rows > 0
+        }
+        this.#failures = 0
+        if (this.#report.isDue) await this.#report.write(lines.here.run, generation)
       } catch (error) {
-        this.#tickets.push(...waiting)
+        this.#tickets.unshift(...waiting)
+        if (error instanceof Replaced) return
         this.#failed(error)
-        if (isOver(error)) return
+        known = false
+        await this.#report.write(lines.here.run, generation).catch(() => {})
         await this.#pace.pause(backOffMillis(this.#failures))
-        seen = true
         continue
       }
-      if (seen) this.#pace.busy()
-      else await this.#pace.idle()
+      if (more) this.#pace.busy()
+      if (!more) await this.#pace.idle()
+      else if (relay.pauseMillis > 0) await this.#pace.pause(relay.pauseMillis)
+    }
+  }
+
+  #serve(waiting: readonly Ticket[], { next, left }: Turn): void {
+    for (const ticket of waiting) {
+      ticket.next ??= next
+      if (left === undefined || left >= ticket.next) ticket.resolve()
+      else this.#tickets.push(ticket)
     }
   }
 
   #failed(error: unknown): void {
+    if (this.#closed) return
     this.#failures++
-    this.#trouble = messageOf(error)
+    this.#report.failed(error)
   }
 }
-
-const isOver = (error: unknown): boolean =>
-  error instanceof Error && 'code' in error && error.code === '22012'

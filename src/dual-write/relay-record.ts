@@ -6,10 +6,16 @@ import type { SideStatus } from '../control/side-row.js'
 /** Records of one table; the same place in each list is one record. */
 export interface Entries {
   readonly table: number
+  readonly name: { readonly schema: string; readonly name: string }
+  /** How many columns the table has, dropped ones too; undefined where it is gone. Another number: it was changed. */
+  readonly width: number | undefined
   readonly places: readonly string[]
   readonly xids: readonly string[]
   readonly keys: readonly string[]
 }
+
+/** The records that say that a table was emptied. */
+export type Marker = Omit<Entries, 'keys'>
 
 /** What one snapshot shows of the record. */
 export interface Look {
@@ -19,8 +25,8 @@ export interface Look {
   readonly next: bigint
   /** The writer's WAL, behind everything that the snapshot sees. */
   readonly position: string
-  /** The records that say that a whole table was emptied, one list a table. Of these tables nothing else is given. */
-  readonly emptied: readonly Omit<Entries, 'keys'>[]
+  /** One for each table that was emptied; of these nothing else is given. */
+  readonly emptied: readonly Marker[]
   readonly entries: readonly Entries[]
   readonly rows: number
 }
@@ -44,9 +50,19 @@ export async function lookAtRecord(run: Run, name: string, options: LookOptions)
   const [head] = rows
   if (!head) throw new Error('a look at the record gave no row')
   const lists = rows.flatMap((row) => {
-    const { tbl, whole, places, xids, keys } = row
+    const { tbl, width, whole, places, xids, keys } = row
     if (tbl === null || places === null || xids === null) return []
-    return [{ table: tbl, whole, places: listed(places), xids: listed(xids), keys: keys ?? [] }]
+    return [
+      {
+        table: tbl,
+        name: { schema: row.schema ?? '', name: row.name ?? String(tbl) },
+        width: width ?? undefined,
+        whole,
+        places: listed(places),
+        xids: listed(xids),
+        keys: keys ?? [],
+      },
+    ]
   })
   const entries = lists.filter(({ whole }) => whole !== true)
   return {
@@ -66,6 +82,9 @@ interface LookRow extends Record<string, unknown> {
   readonly next: string
   readonly position: string
   readonly tbl: number | null
+  readonly schema: string | null
+  readonly name: string | null
+  readonly width: number | null
   readonly whole: boolean | null
   readonly places: string | null
   readonly xids: string | null
@@ -76,9 +95,11 @@ interface LookRow extends Record<string, unknown> {
 const lookSql = (name: string, { low, limit, leaveOut = 'false' }: LookOptions): string => `
   select (select status from cutover.side where name = ${quoteLiteral(name)}) as status,
     pg_snapshot_xmin(pg_current_snapshot())::text as horizon, pg_snapshot_xmax(pg_current_snapshot())::text as next,
-    pg_current_wal_insert_lsn()::text as position, d.*
+    pg_current_wal_insert_lsn()::text as position,
+    d.tbl::int8::float8 as tbl, d.whole, d.places, d.xids, d.keys,
+    c.relnatts::int as width, c.relnamespace::regnamespace::text as schema, c.relname::text as name
   from (select) head left join (
-    select tbl::int8::float8 as tbl, whole, array_agg(ctid)::text as places, array_agg(xid)::text as xids, array_agg(key) as keys
+    select tbl, whole, array_agg(ctid)::text as places, array_agg(xid)::text as xids, array_agg(key) as keys
       from (
         (select r.ctid, r.xid, r.tbl, r.key, r.whole from ${recordOf(name)} r where r.whole and not (${leaveOut}))
         union all
@@ -86,7 +107,7 @@ const lookSql = (name: string, { low, limit, leaveOut = 'false' }: LookOptions):
           where r.xid >= '${low}' and not r.whole and not (${leaveOut})
             and r.tbl <> all (array(select w.tbl from ${recordOf(name)} w where w.whole))
           order by r.xid limit ${limit})) seen
-     group by tbl, whole) d on true`
+     group by tbl, whole) d on true left join pg_class c on c.oid = d.tbl`
 
 /** The text form of an array of numbers or of places, neither of which contains what would have to be escaped. */
 const listed = (text: string): string[] =>
@@ -117,6 +138,51 @@ export async function forget(run: Run, name: string, entries: readonly Entries[]
 }
 
 /** Forgets that a table was emptied. A later emptying has a marker of its own. */
-export const forgetEmptiedSql = (name: string, { places, xids, table }: Omit<Entries, 'keys'>): string =>
+export const forgetEmptiedSql = (name: string, { places, xids, table }: Marker): string =>
   `delete from ${recordOf(name)} where whole and tbl = ${table}
      and (ctid, xid) in (select * from unnest('{${places.map((place) => `"${place}"`).join(',')}}'::tid[], '{${xids.join(',')}}'::xid8[]))`
+
+/** Those of what was tried, which may be fewer keys. */
+export function carriedOf(
+  entries: Entries,
+  tried: { readonly keys: readonly string[] } | undefined,
+): Entries {
+  const keys = new Set(tried?.keys)
+  return pick(entries, (key) => keys.has(key))
+}
+
+export function pick(entries: Entries, isMeant: (key: string) => boolean): Entries {
+  const places: string[] = []
+  const xids: string[] = []
+  const keys: string[] = []
+  entries.keys.forEach((key, index) => {
+    if (!isMeant(key)) return
+    places.push(entries.places[index] ?? '')
+    xids.push(entries.xids[index] ?? '')
+    keys.push(key)
+  })
+  return { ...entries, places, xids, keys }
+}
+
+/**
+ * The lowest transaction id that may be on record still, when what was `carried` of a look is forgotten. A look gives the
+ * records of the lowest ids, so one that was full has said nothing of those beyond its last.
+ */
+export function lowestLeft(look: Look, carried: readonly Entries[], isFull: boolean): bigint | undefined {
+  const left: bigint[] = []
+  look.entries.forEach((entries, index) => {
+    const places = new Set(carried[index]?.places)
+    if (places.size === entries.places.length) return
+    entries.xids.forEach((xid, nr) => {
+      if (!places.has(entries.places[nr] ?? '')) left.push(BigInt(xid))
+    })
+  })
+  if (isFull) {
+    const all = look.entries.flatMap(({ xids }) => xids.map(BigInt))
+    left.push(all.reduce((last, xid) => (xid > last ? xid : last), 0n))
+  }
+  return left.reduce<bigint | undefined>(
+    (lowest, xid) => (lowest === undefined || xid < lowest ? xid : lowest),
+    undefined,
+  )
+}

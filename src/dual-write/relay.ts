@@ -2,12 +2,19 @@
 import type { Migration } from '../control/migration.js'
 import { otherSide } from '../phase/phases.js'
 import type { Side } from '../phase/phases.js'
+import type { Refusal } from './carry-apart.js'
+import { carryRefused } from './carry-refused.js'
 import { Carrier } from './carry.js'
 import type { Lines, Portion } from './carry.js'
-import { anythingSql, forget, lookAtRecord } from './relay-record.js'
-import type { Entries, Look } from './relay-record.js'
-import { readMirrored } from './tables.js'
-import type { MirroredTable } from './tables.js'
+import type { RowBatch } from './read-rows.js'
+import { RelayBackfill } from './relay-backfill.js'
+import { anythingSql, carriedOf, forget, lookAtRecord, lowestLeft, pick } from './relay-record.js'
+import type { Entries, Look, Marker } from './relay-record.js'
+import { RelayStuck } from './relay-stuck.js'
+import { RelayTables } from './relay-tables.js'
+import { troubleOf } from './relay-trouble.js'
+import { RowRate } from './throttle.js'
+import { carryEmptied } from './truncate.js'
 
 /** What a turn has come to. */
 export interface Turn {
@@ -17,122 +24,202 @@ export interface Turn {
   readonly next: bigint
   /** The lowest transaction id that may still be on record, of those that the turn could see; undefined for none. */
   readonly left: bigint | undefined
+  /** The next turn may find more, without anybody's having written. */
+  readonly more: boolean
   /** The side that is read takes no writes any more, and nothing of it is on record. */
   readonly over: boolean
 }
 
+/** What a look has found, with the rows of as much of it as one transaction carries. */
+interface Found {
+  readonly look: Look
+  readonly position: string
+  readonly portions: readonly Portion[]
+  readonly batches: readonly RowBatch[]
+  /** Why the rows could not be read. */
+  readonly error?: unknown
+}
+
 export class Relay {
+  readonly stuck: RelayStuck
   readonly #m: Migration
-  readonly #from: Side
   readonly #lines: Lines
   readonly #carrier: Carrier
-  #tables = new Map<number, MirroredTable>()
+  readonly #tables: RelayTables
+  readonly #backfill: RelayBackfill
+  readonly #rate: RowRate
   #low = 0n
+  /** Keys of the backfill that are on record, as far as is known. */
+  #ahead = 0
 
   constructor(m: Migration, from: Side, lines: Lines, generation: number) {
     this.#m = m
-    this.#from = from
     this.#lines = lines
     this.#carrier = new Carrier(m, lines, { name: m.name, side: otherSide(from), generation })
+    this.#tables = new RelayTables(m, from, lines)
+    this.#backfill = new RelayBackfill(m)
+    this.#rate = new RowRate(m.dualWrite.maxRowsPerSecond)
+    this.stuck = new RelayStuck(m, this.#carrier)
   }
 
-  /** Reads which tables are mirrored, and how. */
+  /** Before the first turn, and after whatever may have changed things unseen. */
   async learn(): Promise<void> {
-    const { here, there } = this.#lines
-    const runs = this.#from === 'old' ? { old: here.run, new: there.run } : { old: there.run, new: here.run }
-    const { tables } = await readMirrored(this.#m, this.#from, runs)
-    this.#tables = new Map(tables.map((table) => [table.from.oid, table]))
+    // Transaction ids of a standby that has taken over may begin again below.
+    this.#low = 0n
+    await this.#readTables()
+    await this.stuck.load()
+  }
+
+  /** Milliseconds until further rows may be carried over. */
+  get pauseMillis(): number {
+    return this.#rate.pauseMillis()
   }
 
   /** Whether there is work, asked as cheaply as it can be. */
   async isAnything(): Promise<boolean> {
-    const [row] = await this.#lines.here.run<{ any: boolean; status: string | null }>(
-      anythingSql(this.#m.name, this.#low),
-    )
-    return row?.any === true || (row?.status !== 'writer' && row?.status !== 'fenced')
+    if (this.stuck.isDue || (await this.#tables.isOutdated())) return true
+    const { run } = this.#lines.here
+    const [row] = await run<{ any: boolean; status: string | null }>(anythingSql(this.#m.name, this.#low))
+    if (row?.any === true || !isRead(row?.status)) return true
+    return (await this.#stepBackfill(this.#ahead)) > 0
   }
 
   async turn(): Promise<Turn> {
-    const { here } = this.#lines
+    const began = performance.now()
+    if (await this.#tables.isOutdated()) await this.#readTables()
+    if (this.stuck.isDue) await this.#retryStuck()
     const limit = this.#m.dualWrite.batchRows
-    try {
-      const look = await lookAtRecord(here.run, this.#m.name, { low: this.#low, limit })
-      return await this.#carry(look, limit)
-    } catch (error) {
-      await here.run('rollback').catch(() => {})
-      throw error
-    }
+    const found = await this.#carrier.within(() => this.#find(limit))
+    const { look } = found
+    const strange = [...look.emptied, ...look.entries].filter((one) => !this.#tables.find(one))
+    if (strange.length > 0) await this.#meet(strange)
+    else if (look.emptied.length > 0) await this.#empty(look.emptied)
+    else return await this.#carry(found, limit, began)
+    return { rows: 0, next: look.next, left: 0n, more: true, over: false }
   }
 
-  async #carry(look: Look, limit: number): Promise<Turn> {
-    const { here } = this.#lines
-    const portions = look.entries.map((entries) => this.#portionOf(entries))
-    const batches = portions.length === 0 ? [] : await this.#carrier.read(portions)
-    if (batches.length === 0) await here.run('commit')
-    else {
-      await this.#carrier.endRead(look.position)
-      await this.#carrier.write(batches, 'usual')
-    }
-    const carried = look.entries.map((entries, index) =>
-      carriedOf(entries, portions[index]?.keys ?? [], batches[index]?.taken ?? 0),
-    )
-    await forget(here.run, this.#m.name, carried)
-    const left = lowestLeft(look, carried, limit)
-    if (look.emptied.length === 0) this.#low = left === undefined || left > look.horizon ? look.horizon : left
-    return {
-      rows: carried.reduce((sum, { keys }) => sum + keys.length, 0),
-      next: look.next,
-      left,
-      over: look.rows === 0 && look.status !== 'writer' && look.status !== 'fenced',
-    }
-  }
-
-  #portionOf({ table: oid, keys }: Entries): Portion {
-    const table = this.#tables.get(oid)
-    if (!table) throw new Error(`the record names a table that is not mirrored: ${oid}`)
-    return { table, keys: [...new Set(keys)] }
-  }
-}
-
-/** The records of the first so many of the keys. */
-function carriedOf(entries: Entries, keys: readonly string[], taken: number): Entries {
-  if (taken >= keys.length) return entries
-  const done = new Set(keys.slice(0, taken))
-  const places: string[] = []
-  const xids: string[] = []
-  const of: string[] = []
-  entries.keys.forEach((key, index) => {
-    if (!done.has(key)) return
-    places.push(entries.places[index] ?? '')
-    xids.push(entries.xids[index] ?? '')
-    of.push(key)
-  })
-  return { table: entries.table, places, xids, keys: of }
-}
-
-/** Records come in the order of their transactions, so that all below the last one of a full look were in it. */
-function lowestLeft(look: Look, carried: readonly Entries[], limit: number): bigint | undefined {
-  let lowest: bigint | undefined
-  const mayBe = (xid: string | undefined): void => {
-    if (xid === undefined) return
-    const value = BigInt(xid)
-    if (lowest === undefined || value < lowest) lowest = value
-  }
-  look.entries.forEach((entries, index) => {
-    if (carried[index] === entries) return
-    const places = new Set(carried[index]?.places)
-    entries.xids.forEach((xid, nr) => {
-      if (!places.has(entries.places[nr] ?? '')) mayBe(xid)
+  async #find(limit: number): Promise<Found> {
+    const { run } = this.#lines.here
+    const { leaveOut } = this.stuck
+    const options = { low: this.#low, limit, ...(leaveOut === undefined ? {} : { leaveOut }) }
+    const look = await lookAtRecord(run, this.#m.name, options)
+    const isEmpty = look.rows === 0 && look.emptied.length === 0
+    const found = { look, position: isEmpty ? START : look.position, portions: [], batches: [] }
+    const tables = look.entries.map((entries) => this.#tables.find(entries))
+    if (isEmpty || look.emptied.length > 0 || tables.includes(undefined)) return found
+    const portions = look.entries.flatMap(({ keys }, index): Portion[] => {
+      const table = tables[index]
+      return table ? [{ table, keys: [...new Set(keys)] }] : []
     })
-  })
-  if (look.rows >= limit) {
-    let last = 0n
-    for (const { xids } of look.entries)
-      for (const xid of xids) {
-        const value = BigInt(xid)
-        if (value > last) last = value
-      }
-    mayBe(String(last))
+    try {
+      return { ...found, portions, batches: await this.#carrier.read(portions) }
+    } catch (error) {
+      if (troubleOf(error) === 'wait') throw error
+      await run('rollback')
+      return { ...found, portions, error }
+    }
   }
-  return lowest
+
+  async #carry({ look, portions, batches, error }: Found, limit: number, began: number): Promise<Turn> {
+    const tried =
+      error === undefined
+        ? portions.map(({ table, keys }, index) => ({
+            table,
+            keys: keys.slice(0, batches[index]?.taken ?? 0),
+          }))
+        : portions
+    const refusals = await this.#write(tried, batches, error)
+    const carried = look.entries.map((entries, index) => without(carriedOf(entries, tried[index]), refusals))
+    await forget(this.#lines.here.run, this.#m.name, carried)
+    await this.stuck.note(refusals)
+    await this.stuck.carried(carried)
+    const rows = carried.reduce((sum, { keys }) => sum + keys.length, 0)
+    const isFull = look.rows >= limit
+    const left = lowestLeft(look, carried, isFull)
+    this.#low = left === undefined || left > look.horizon ? look.horizon : left
+    this.#rate.took(rows)
+    this.#ahead = isFull ? Math.max(0, this.#ahead - rows) : 0
+    const stepped = await this.#stepBackfill(isFull && this.#ahead === 0 ? limit : this.#ahead, began)
+    return {
+      rows,
+      next: look.next,
+      left: this.stuck.waiting.length > 0 ? 0n : left,
+      more: isFull || left !== undefined || stepped > 0,
+      over: look.rows === 0 && !isRead(look.status),
+    }
+  }
+
+  async #write(
+    tried: readonly Portion[],
+    batches: readonly RowBatch[],
+    readError: unknown,
+  ): Promise<readonly Refusal[]> {
+    if (tried.length === 0) return []
+    try {
+      if (readError !== undefined) throw readError
+      await this.#carrier.write(batches, 'usual')
+      return []
+    } catch (error) {
+      if (troubleOf(error) === 'table') await this.#readTables()
+      return await carryRefused(this.#carrier, this.#m, this.#tables.byOid, tried, error)
+    }
+  }
+
+  async #empty(markers: readonly Marker[]): Promise<void> {
+    for (const marker of markers) {
+      const table = this.#tables.find(marker)
+      if (!table) continue
+      try {
+        await carryEmptied(this.#carrier, this.#m, table, marker)
+      } catch (error) {
+        if (troubleOf(error) === 'wait') throw error
+        await this.stuck.note([{ table: table.from, key: undefined, error }])
+      }
+    }
+    this.#backfill.changed()
+  }
+
+  /** Tables that are new, or were changed; what is not mirrored after all is said and stays on record. */
+  async #meet(strange: readonly (Marker | Entries)[]): Promise<void> {
+    await this.#readTables()
+    const refusals = strange
+      .filter((one) => !this.#tables.byOid.has(one.table))
+      .map(({ table: oid, name }): Refusal => ({
+        table: { oid, ...name },
+        key: undefined,
+        error: new Error(
+          'it is on record but not mirrored: it was dropped, or the other side has no such table or key',
+        ),
+      }))
+    await this.stuck.note(refusals)
+  }
+
+  async #readTables(): Promise<void> {
+    if (await this.#tables.read()) this.#low = 0n
+    this.#backfill.changed()
+  }
+
+  async #retryStuck(): Promise<void> {
+    await this.#readTables()
+    if (await this.stuck.retry(this.#tables.byOid)) this.#low = 0n
+  }
+
+  async #stepBackfill(onRecord: number, began?: number): Promise<number> {
+    const lagMillis = began === undefined ? 0 : performance.now() - began
+    const rows = await this.#backfill.step(this.#lines.here.run, this.#tables.byOid, onRecord, lagMillis)
+    this.#ahead += rows
+    return rows
+  }
+}
+
+/** No WAL is before it. */
+const START = '0/0'
+
+const isRead = (status: string | null | undefined): boolean => status === 'writer' || status === 'fenced'
+
+function without(entries: Entries, refusals: readonly Refusal[]): Entries {
+  const mine = refusals.filter(({ table }) => table.oid === entries.table)
+  if (mine.length === 0) return entries
+  const keys = new Set(mine.map(({ key }) => key))
+  return pick(entries, (key) => !keys.has(undefined) && !keys.has(key))
 }
