@@ -125,6 +125,8 @@ export class AppliedWaits {
 
   async #lookNow(): Promise<void> {
     this.#looking = true
+    // Whoever comes in this turn is asked for with the others.
+    await Promise.resolve()
     const asking = [...this.#waiting].filter(({ boundary }) => boundary === undefined)
     // A server that does not answer is asked again, until whoever waits has had enough.
     const look = await this.#look().catch(() => undefined)
