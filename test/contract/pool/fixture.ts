@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, expect } from 'vitest'
 import pg from 'pg'
 import type { Difference, Outcome } from './differences.js'
 import { differences } from './differences.js'
+import { named } from '../../support/databases.js'
 
 export type PoolFactory = (config: pg.PoolConfig) => Promise<{ pool: pg.Pool; dispose(): Promise<void> }>
 
@@ -54,10 +55,11 @@ export function createFixture(make: PoolFactory, place: Place): Fixture {
   async function untilNone(condition: string, values: unknown[]): Promise<void> {
     const deadline = Date.now() + GONE_DEADLINE_MILLIS
     for (;;) {
-      const left = await observe(
-        `select pid, application_name, state, query from pg_stat_activity
-          where ${OURS} and ${condition}`,
-        values,
+      const { rows: left } = await observer.query(
+        named(
+          `select pid, application_name, state, query from pg_stat_activity where ${OURS} and ${condition}`,
+          values,
+        ),
       )
       if (left.length === 0) return
       if (Date.now() > deadline) expect(left, 'connections that should be gone').toEqual([])

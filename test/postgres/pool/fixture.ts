@@ -15,7 +15,7 @@ import { innerPool } from '../../../src/pool/pg-internals.js'
 import { PoolCore } from '../../../src/pool/pool-core.js'
 import type { PoolCoreOptions } from '../../../src/pool/pool-core-options.js'
 import { KnownTexts } from '../../../src/reads/known-texts.js'
-import { freshDatabases } from '../../support/databases.js'
+import { freshDatabases, named } from '../../support/databases.js'
 
 export const NAME = 'orders'
 
@@ -96,8 +96,10 @@ export async function sides(usual: Pick<PoolCoreOptions, 'heldReadsMax'> = {}): 
   // The server tells nobody that a backend has gone or that a statement has begun: asking is the only way.
   const until: Sides['until'] = async (side, condition, values) => {
     for (;;) {
-      const [row] = await observe<{ ok: boolean | null }>(side, `select (${condition}) as ok`, values)
-      if (row?.ok === true) return
+      const { rows } = await observers[side].query<{ ok: boolean | null }>(
+        named(`select (${condition}) as ok`, values),
+      )
+      if (rows[0]?.ok === true) return
     }
   }
 

@@ -3,7 +3,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, expect } from 'vitest'
 import pg from 'pg'
 import { createCutover, memorySource, type Cutover, type MemorySource } from '../../../../src/index.js'
-import { freshDatabases, type FreshDatabases, type Side } from '../../../support/databases.js'
+import { freshDatabases, named, type FreshDatabases, type Side } from '../../../support/databases.js'
 import type { Capability, DataLayer, OpenOptions, Row, Session } from '../subject.js'
 import { createDataLayerTables } from '../tables.js'
 
@@ -110,8 +110,11 @@ export function createFixture(layer: DataLayer): Fixture {
     }
   }
 
+  const look = async (side: Side, text: string, values?: unknown[]): Promise<Row[]> =>
+    (await there(observers)[side].query<Row>(named(text, values))).rows
+
   const atWork = (side: Side): Promise<Row[]> =>
-    observe(
+    look(
       side,
       `select application_name, state, query from pg_stat_activity where ${APPLICATION} and state <> 'idle'`,
     )
@@ -119,7 +122,7 @@ export function createFixture(layer: DataLayer): Fixture {
   async function gone(side: Side, pids: readonly number[]): Promise<void> {
     const left = await until(
       () =>
-        observe(side, 'select application_name, state, query from pg_stat_activity where pid = any ($1)', [
+        look(side, 'select application_name, state, query from pg_stat_activity where pid = any ($1)', [
           pids,
         ]),
       nothing,
