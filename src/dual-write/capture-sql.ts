@@ -157,7 +157,7 @@ function trigger(
   }
 }
 
-/** The table and, where it is partitioned, every table below it: columns relid and kind. */
+/** The table and, where it is partitioned, every table below it: columns relid and kind. `root` may name anything but `self`. */
 export const relationsSql = (root: string): string =>
-  `(select c.oid as relid, c.relkind as kind from pg_class c
-     where c.oid = ${root} or c.oid in (select p.relid from pg_partition_tree(${root}) p))`
+  `(select self.oid as relid, self.relkind as kind from pg_class self
+     where self.oid = ${root} or self.oid in (select p.relid from pg_partition_tree(${root}) p))`
