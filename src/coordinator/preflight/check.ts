@@ -1,12 +1,16 @@
 // What a check is given and what it gives: pure functions over facts, so that each can be read and tested alone.
 import type { Migration } from '../../control/migration.js'
+import { quoteIdent } from '../../control/names.js'
+import { nameAcross, type TableName } from '../../mirror/mapping.js'
+import type { KnownSequence } from '../../mirror/sequence-states.js'
 import type { Side } from '../../phase/phases.js'
-import type { SequenceState } from '../../mirror/sequence-target.js'
+import { nameOf } from './facts.js'
 import type { SideFacts, TableFacts } from './facts.js'
 import type { Finding, Stage } from './finding.js'
+import type { RelayFacts } from './relay-facts.js'
 
 export interface Context {
-  readonly m: Pick<Migration, 'name' | 'tables' | 'mirror'>
+  readonly m: Pick<Migration, 'name' | 'tables' | 'mirror' | 'dualWrite' | 'poolRoles'>
   /** The side that writes now, and the other one. */
   readonly from: Side
   readonly to: Side
@@ -17,12 +21,14 @@ export interface Context {
   readonly extraSequences: readonly string[]
   /** Tables of the side `to` that have rows although nothing was copied into them yet. */
   readonly filled: readonly TableFacts[]
+  /** Where the mirror is one by dual-write. */
+  readonly relay: RelayFacts | undefined
 }
 
 export interface SequencePair {
-  readonly left: SequenceState
+  readonly left: KnownSequence
   /** Undefined where the other side lacks it. */
-  readonly right: SequenceState | undefined
+  readonly right: KnownSequence | undefined
 }
 
 export type Found = Omit<Finding, 'code' | 'severity'>
@@ -31,10 +37,26 @@ export interface Check {
   readonly severity: Finding['severity']
   /** Where it is left out otherwise it runs at both stages. */
   readonly stage?: Stage
-  /** Only matters to the replication mirror. */
-  readonly replication?: true
+  /** The mirrors that it matters to. Where it is left out it matters without a mirror too. */
+  readonly mirrors?: readonly Migration['mirror'][]
   readonly find: (context: Context) => readonly Found[]
 }
+
+export const REPLICATION = ['replication'] as const
+export const DUAL_WRITE = ['dual-write'] as const
+export const ANY_MIRROR = ['replication', 'dual-write'] as const
+
+/** Tables that are on both sides, whatever they are called there. */
+export function tablePairs({ m, facts, from, to }: Context): { left: TableFacts; right: TableFacts }[] {
+  const rights = new Map(facts[to].tables.map((table) => [nameOf(table), table]))
+  return facts[from].tables.flatMap((left) => {
+    const right = rights.get(nameOf(nameAcross(m, from, left)))
+    return right ? [{ left, right }] : []
+  })
+}
+
+export const quoteTable = (table: TableName): string =>
+  `${quoteIdent(table.schema)}.${quoteIdent(table.name)}`
 
 export const bothSides = (
   context: Context,
@@ -43,6 +65,19 @@ export const bothSides = (
   ...find(context.facts[context.from], context.from),
   ...find(context.facts[context.to], context.to),
 ]
+
+/** One finding for all objects of a side. */
+export const about = (
+  context: Context,
+  objects: (facts: SideFacts) => readonly string[],
+  message: (names: string, side: string) => string,
+  fix: (names: readonly string[]) => string,
+): Found[] =>
+  bothSides(context, (facts, side) => {
+    const found = objects(facts)
+    if (found.length === 0) return []
+    return [{ side, object: listed(found), message: message(listed(found), side), fix: fix(found) }]
+  })
 
 /** At most one finding a side: the objects in one list, since a hundred findings are read by nobody. */
 export const listed = (objects: readonly string[]): string =>

@@ -1,35 +1,17 @@
-// Checks of what replication does not carry, of neighbours that use the same tables, and of what the fence does not stop.
-import { quoteIdent, quoteLiteral, streamName } from '../../control/names.js'
+// Checks of what is in scope, of what no mirror carries, and of what the fence does not stop.
+import { quoteIdent, quoteLiteral } from '../../control/names.js'
+import { tablesOn } from '../../mirror/mapping.js'
 import { parseTableName } from '../../mirror/scope.js'
-import { bothSides, listed } from './check.js'
-import type { Check, Context, Found } from './check.js'
+import { about, ANY_MIRROR, bothSides, listed, quoteTable, REPLICATION } from './check.js'
+import type { Check } from './check.js'
 import { nameOf } from './facts.js'
-import type { SideFacts } from './facts.js'
-
-/** One finding for all objects of a side. */
-const about = (
-  context: Context,
-  objects: (facts: SideFacts) => readonly string[],
-  message: (names: string, side: string) => string,
-  fix: (names: readonly string[]) => string,
-): Found[] =>
-  bothSides(context, (facts, side) => {
-    const found = objects(facts)
-    if (found.length === 0) return []
-    return [{ side, object: listed(found), message: message(listed(found), side), fix: fix(found) }]
-  })
-
-const ownStreams = ({ m }: Context): readonly string[] => [
-  streamName(m.name, 'old'),
-  streamName(m.name, 'new'),
-]
 
 export const CONTENT_CHECKS = {
   'table-unknown': {
     severity: 'error',
     find: ({ m, facts, from }) => {
       const there = new Set(facts[from].tables.map(nameOf))
-      return (m.tables ?? [])
+      return (tablesOn(m, from) ?? [])
         .map((text) => ({ text, name: nameOf(parseTableName(text)) }))
         .filter(({ name }) => !there.has(name) && !facts[from].unloggedTables.includes(name))
         .map(({ text, name }) => ({
@@ -43,18 +25,18 @@ export const CONTENT_CHECKS = {
   'table-filled': {
     severity: 'error',
     stage: 'mirror',
-    replication: true,
-    find: ({ filled, facts, to }) => {
+    mirrors: ANY_MIRROR,
+    find: ({ filled, facts, relay, to }) => {
       if (filled.length === 0) return []
       const names = listed(filled.map(nameOf))
-      const truncate = `truncate ${filled.map(({ schema, name }) => `${quoteIdent(schema)}.${quoteIdent(name)}`).join(', ')}`
-      // A side that was a mirror before is fenced, against TRUNCATE too.
-      const fenced = facts[to].controlSchema === 'ours'
+      const truncate = `truncate ${filled.map(quoteTable).join(', ')}`
+      // A side that was a mirror before is fenced, against TRUNCATE too; but not for the role of a relay.
+      const fenced = facts[to].controlSchema === 'ours' && relay?.ways[to] !== 'plain'
       return [
         {
           side: to,
           object: names,
-          message: `${names} on the ${to} side already has rows, which the initial copy would meet`,
+          message: `${names} on the ${to} side already has rows, which ${relay ? 'would stay although the other side has none such' : 'the initial copy would meet'}`,
           fix: fenced
             ? `set session_replication_role = replica; ${truncate}; reset session_replication_role`
             : truncate,
@@ -64,23 +46,23 @@ export const CONTENT_CHECKS = {
   },
   'unlogged-named': {
     severity: 'error',
-    replication: true,
+    mirrors: ANY_MIRROR,
     find: (context) => {
       const { m, facts, from } = context
-      const named = (m.tables ?? []).map((text) => nameOf(parseTableName(text)))
+      const named = (tablesOn(m, from) ?? []).map((text) => nameOf(parseTableName(text)))
       return facts[from].unloggedTables
         .filter((name) => named.includes(name))
         .map((name) => ({
           side: from,
           object: name,
-          message: `table ${name} is unlogged, so its changes cannot be replicated`,
+          message: `table ${name} is unlogged, so its changes are not mirrored`,
           fix: `alter table ${name} set logged`,
         }))
     },
   },
   'unlogged-table': {
     severity: 'warning',
-    replication: true,
+    mirrors: ANY_MIRROR,
     find: (context) =>
       context.m.tables !== undefined
         ? []
@@ -94,14 +76,14 @@ export const CONTENT_CHECKS = {
   },
   'large-objects': {
     severity: 'error',
-    replication: true,
+    mirrors: ANY_MIRROR,
     find: (context) =>
       context.facts[context.from].largeObjects
         ? [
             {
               side: context.from,
               object: 'pg_largeobject',
-              message: `the ${context.from} side has large objects, which replication does not carry`,
+              message: `the ${context.from} side has large objects, which no mirror carries`,
               fix: 'move them into bytea columns, or remove them: select lo_unlink(oid) from pg_largeobject_metadata',
             },
           ]
@@ -109,15 +91,15 @@ export const CONTENT_CHECKS = {
   },
   'row-security': {
     severity: 'error',
-    replication: true,
+    mirrors: ANY_MIRROR,
     find: (context) =>
       bothSides(context, ({ tables, role }, side) => {
         const found = role.bypassesRowSecurity ? [] : tables.filter((table) => table.rowSecurity)
         return found.map((table) => ({
           side,
           object: nameOf(table),
-          message: `row security on ${nameOf(table)} of the ${side} side hides rows from the copy, which role "${role.name}" makes`,
-          fix: `alter table ${quoteIdent(table.schema)}.${quoteIdent(table.name)} disable row level security for the time of the migration, or alter role ${quoteIdent(role.name)} bypassrls`,
+          message: `row security on ${nameOf(table)} of the ${side} side hides rows from role "${role.name}", which copies them`,
+          fix: `alter table ${quoteTable(table)} disable row level security for the time of the migration, or alter role ${quoteIdent(role.name)} bypassrls`,
         }))
       }),
   },
@@ -143,7 +125,7 @@ export const CONTENT_CHECKS = {
   },
   'always-trigger': {
     severity: 'warning',
-    replication: true,
+    mirrors: REPLICATION,
     find: (context) =>
       about(
         context,
@@ -172,78 +154,9 @@ export const CONTENT_CHECKS = {
         context,
         ({ preparedTransactions }) => preparedTransactions,
         (names, side) =>
-          `prepared transactions are in doubt on the ${side} side: ${names}; they block slots and the fence`,
+          `prepared transactions are in doubt on the ${side} side: ${names}; they block the mirror and the fence`,
         (gids) =>
           gids.map((gid) => `commit prepared ${quoteLiteral(gid)}`).join('; ') + '; or rollback prepared',
-      ),
-  },
-  'foreign-subscription': {
-    severity: 'error',
-    find: (context) =>
-      bothSides(context, ({ subscriptions }, side) =>
-        subscriptions
-          .filter(({ name }) => !ownStreams(context).includes(name))
-          .map(({ name, tables }) => ({
-            side,
-            object: name,
-            message: `subscription "${name}" writes into ${listed(tables)} on the ${side} side; a table may have one mirror only, and the fence does not stop this one`,
-            fix: `drop subscription ${quoteIdent(name)}`,
-          })),
-      ),
-  },
-  'foreign-publication': {
-    severity: 'warning',
-    find: (context) =>
-      bothSides(context, ({ publications }, side) =>
-        publications
-          .filter(({ name }) => !ownStreams(context).includes(name))
-          .map(({ name, tables }) => ({
-            side,
-            object: name,
-            message: `publication "${name}" of the ${side} side has ${listed(tables)} too; who reads it must follow the cutover`,
-            fix: `create the same on the other side, or drop publication ${quoteIdent(name)}`,
-          })),
-      ),
-  },
-  'foreign-slot': {
-    severity: 'warning',
-    find: (context) =>
-      bothSides(context, ({ slots, database }, side) =>
-        slots
-          // A table copy of ours has a passing slot of its own, named by Postgres.
-          .filter((slot) => slot.database === database.name && !/^pg_\d+_sync_/.test(slot.name))
-          .filter(({ name }) => !ownStreams(context).includes(name))
-          .map(({ name, plugin }) => ({
-            side,
-            object: name,
-            message: `replication slot "${name}" (${plugin}) of the ${side} side belongs to somebody who reads its changes; a cutover moves them away from it`,
-            fix: `move its reader by hand, or select pg_drop_replication_slot(${quoteLiteral(name)})`,
-          })),
-      ),
-  },
-  'slot-taken': {
-    severity: 'error',
-    replication: true,
-    find: (context) =>
-      bothSides(context, ({ slots, database }, side) =>
-        slots
-          .filter((slot) => slot.name === streamName(context.m.name, side) && slot.database !== database.name)
-          .map(({ name, database: owner }) => ({
-            side,
-            object: name,
-            message: `the replication slot "${name}" of the ${side} server belongs to database "${owner}"`,
-            fix: `give this migration another name, or select pg_drop_replication_slot(${quoteLiteral(name)})`,
-          })),
-      ),
-  },
-  listener: {
-    severity: 'warning',
-    find: (context) =>
-      about(
-        context,
-        ({ listeners }) => listeners,
-        (names, side) => `${names} wait for notifications on the ${side} side, which are not replicated`,
-        () => 'listen through cutover.listen, or connect them to the other side after the cutover',
       ),
   },
 } as const satisfies Record<string, Check>

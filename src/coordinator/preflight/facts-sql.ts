@@ -1,7 +1,16 @@
 // The one query behind the facts: a named scalar a fact, so that a side costs one round trip.
 import { CONTROL_SCHEMA, quoteLiteral } from '../../control/names.js'
-import { FOREIGN_SCHEMAS, ownRelation, scopeSql } from '../../mirror/scope.js'
+import { ownRelation, scopeSql } from '../../mirror/scope.js'
 import type { SideFacts } from './facts.js'
+import {
+  TABLE_FACTS,
+  TYPE_FACTS,
+  jsonObject,
+  list,
+  names,
+  notForeign,
+  ofExtension,
+} from './table-facts-sql.js'
 
 /** Settings that decide what fits. */
 const CAPACITY_SETTINGS = [
@@ -14,6 +23,7 @@ const CAPACITY_SETTINGS = [
   'max_active_replication_origins',
   'max_slot_wal_keep_size',
   'idle_replication_slot_timeout',
+  'session_replication_role',
 ] as const
 
 /** Settings that change what a statement means. */
@@ -29,18 +39,6 @@ export const MEANING_SETTINGS = [
   'default_transaction_isolation',
   'default_transaction_read_only',
 ] as const
-
-const list = (names: readonly string[]): string => names.map(quoteLiteral).join(', ')
-
-const notForeign = (namespace: string): string =>
-  `${namespace}.nspname not in (${list(FOREIGN_SCHEMAS)}) and ${namespace}.nspname not like 'pg\\_%'`
-
-const notOfExtension = (catalog: string, oid: string): string =>
-  `not exists (select from pg_depend d where d.classid = '${catalog}'::regclass and d.objid = ${oid} and d.deptype = 'e')`
-
-/** The names of rows, sorted, as a JSON array. */
-const names = (expression: string, rest: string): string =>
-  `(select coalesce(jsonb_agg(x.n order by x.n), '[]') from (select ${expression} as n ${rest}) x)`
 
 const relations = (condition: string): string =>
   names(
@@ -62,9 +60,10 @@ const FACTS = {
       'collate', j->>'datcollate', 'ctype', j->>'datctype', 'provider', coalesce(j->>'datlocprovider', 'c'),
       'locale', coalesce(j->>'datlocale', j->>'daticulocale', ''), 'collationVersion', coalesce(j->>'datcollversion', ''))
     from (select to_jsonb(d) as j from pg_database d where datname = current_database()) row)`,
+  standby: `pg_is_in_recovery()`,
   settings: `(select jsonb_object_agg(name, reset_val) from pg_settings
     where name in (${list([...CAPACITY_SETTINGS, ...MEANING_SETTINGS])}))`,
-  role: `jsonb_build_object('name', current_user, 'superuser', ${SUPERUSER},
+  role: `jsonb_build_object('name', current_user, 'session', session_user, 'superuser', ${SUPERUSER},
     'bypassesRowSecurity', (select rolsuper or rolbypassrls from pg_roles where rolname = current_user),
     'replication', ${SUPERUSER} or (select rolreplication from pg_roles where rolname = current_user)
       or ${LIKE_SUPERUSER} or ${member('rds_replication')},
@@ -83,30 +82,7 @@ const FACTS = {
   walSenders: `(select count(*) from pg_stat_replication)`,
   enabledSubscriptions: `(select count(*) from pg_subscription where subenabled)`,
   origins: `(select count(*) from pg_replication_origin)`,
-  tables: `(select coalesce(jsonb_agg(t.facts order by t.schema collate "C", t.name collate "C"), '[]') from (
-    select scope.schema, scope.name, jsonb_build_object('schema', scope.schema, 'name', scope.name, 'kind', scope.kind,
-      'owner', pg_get_userbyid(c.relowner), 'owned', pg_has_role(c.relowner, 'usage'),
-      'rowSecurity', c.relrowsecurity and (c.relforcerowsecurity or not pg_has_role(c.relowner, 'usage')), 'replicaIdentity', c.relreplident,
-      'hasPrimaryKey', exists (select from pg_index i where i.indrelid = c.oid and i.indisprimary and i.indimmediate),
-      'parents', ${names(
-        `n.nspname || '.' || p.relname`,
-        `from pg_inherits i join pg_class p on p.oid = i.inhparent join pg_namespace n on n.oid = p.relnamespace
-          where i.inhrelid = c.oid`,
-      )},
-      'partitionKey', pg_get_partkeydef(c.oid), 'partitionBound', pg_get_expr(c.relpartbound, c.oid),
-      'columns', (select coalesce(jsonb_agg(jsonb_build_object('name', a.attname,
-          'type', format_type(a.atttypid, a.atttypmod), 'notNull', a.attnotnull, 'generated', a.attgenerated,
-          'identity', a.attidentity, 'hasDefault', a.atthasdef) order by a.attnum), '[]')
-        from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped),
-      'unique', ${names(
-        `regexp_replace(pg_get_indexdef(i.indexrelid), '^CREATE UNIQUE INDEX .*? ON (ONLY )?', '')`,
-        `from pg_index i where i.indrelid = c.oid and i.indisunique`,
-      )},
-      'alwaysTriggers', ${names(
-        `t.tgname::text`,
-        `from pg_trigger t where t.tgrelid = c.oid and not t.tgisinternal and t.tgenabled in ('A', 'R')`,
-      )}) as facts
-    from scope join pg_class c on c.oid = scope.oid) t)`,
+  tables: TABLE_FACTS,
   unloggedTables: relations(`c.relkind in ('r', 'p') and c.relpersistence = 'u'`),
   foreignTables: relations(`c.relkind = 'f'`),
   largeObjects: `exists (select from pg_largeobject_metadata)`,
@@ -114,14 +90,30 @@ const FACTS = {
   swallowers: names(
     `n.nspname || '.' || p.proname`,
     `from pg_proc p join pg_namespace n on n.oid = p.pronamespace
-      where p.prosrc ~* 'exception\\s+when\\s+others' and ${notForeign('n')} and ${notOfExtension('pg_proc', 'p.oid')}`,
+      where p.prosrc ~* 'exception\\s+when\\s+others' and ${notForeign('n')} and not ${ofExtension('pg_proc', 'p.oid')}`,
+  ),
+  lockedSchemas: names(
+    `distinct n.nspname::text`,
+    `from (select c.relnamespace as oid from scope join pg_class c on c.oid = scope.oid
+         union select t.typnamespace from scope join pg_attribute a on a.attrelid = scope.oid and not a.attisdropped
+           join pg_type t on t.oid = a.atttypid) s
+       join pg_namespace n on n.oid = s.oid where not has_schema_privilege(n.oid, 'usage')`,
+  ),
+  // Where a role, or all roles, are replicas in this database from the start.
+  replicaRoles: names(
+    `case when s.setrole = 0 then '' else quote_ident(pg_get_userbyid(s.setrole)) end`,
+    `from pg_db_role_setting s where s.setdatabase in (0, (select oid from pg_database where datname = current_database()))
+       and 'session_replication_role=replica' = any (s.setconfig)`,
+  ),
+  silencers: names(
+    `n.nspname || '.' || p.proname`,
+    `from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+      where (p.prosrc ~* 'session_replication_role|disable\\s+trigger' or array_to_string(p.proconfig, ' ') ~* 'session_replication_role')
+        and ${notForeign('n')} and not ${ofExtension('pg_proc', 'p.oid')}`,
   ),
   extensions: `(select coalesce(jsonb_agg(jsonb_build_object('name', extname, 'version', extversion) order by extname), '[]')
     from pg_extension)`,
-  enums: `(select coalesce(jsonb_object_agg(e.type, e.labels), '{}') from (
-    select n.nspname || '.' || t.typname as type, jsonb_agg(v.enumlabel order by v.enumsortorder) as labels
-      from pg_enum v join pg_type t on t.oid = v.enumtypid join pg_namespace n on n.oid = t.typnamespace
-     where ${notForeign('n')} group by 1) e)`,
+  types: TYPE_FACTS,
   preparedTransactions: names(`gid`, `from pg_prepared_xacts where database = current_database()`),
   listeners: names(
     `format('%s (%s)', coalesce(nullif(application_name, ''), 'unnamed'), usename)`,
@@ -145,6 +137,3 @@ const FACTS = {
 export const factsSql = (tables: readonly string[] | undefined): string => `
   with scope as materialized (${scopeSql(tables)})
   select ${jsonObject(Object.entries(FACTS))} as facts`
-
-const jsonObject = (entries: readonly (readonly [string, string])[]): string =>
-  `jsonb_build_object(${entries.map(([name, sql]) => `${quoteLiteral(name)}, ${sql}`).join(',\n')})`

@@ -6,12 +6,34 @@ export interface ColumnFacts {
   readonly name: string
   /** With length and precision, as format_type prints it. */
   readonly type: string
+  /** Where the type is the application's own: its schema, and the rest of `type`. */
+  readonly typeSchema: string | null
+  readonly typeName: string
   readonly notNull: boolean
   /** `s` stored, `v` virtual, empty for an ordinary column. */
   readonly generated: string
   /** `a` always, `d` by default, empty for none. */
   readonly identity: string
   readonly hasDefault: boolean
+  /** False where its collation takes texts for equal that differ in their bytes. */
+  readonly exact: boolean
+}
+
+export interface RuleFacts {
+  readonly name: string
+  /** Of UPDATE; else of INSERT or DELETE. */
+  readonly update: boolean
+  /** As `tgenabled` of a trigger: `O`, `D`, `R` or `A`. */
+  readonly enabled: string
+}
+
+export interface TypeFacts {
+  readonly schema: string
+  readonly name: string
+  /** `e` enum, `d` domain, `c` composite. */
+  readonly kind: string
+  /** Labels; base type, NOT NULL and constraints; or attributes with their types. */
+  readonly parts: readonly (string | null)[]
 }
 
 export interface TableFacts {
@@ -21,6 +43,8 @@ export interface TableFacts {
   readonly owner: string
   /** The role of the control connection owns it or is a member of its owner. */
   readonly owned: boolean
+  /** Of SELECT, INSERT, UPDATE and DELETE. */
+  readonly lackingRights: readonly string[]
   /** It hides rows from this role too. */
   readonly rowSecurity: boolean
   /** `d` default, `n` nothing, `f` full, `i` an index. */
@@ -30,10 +54,20 @@ export interface TableFacts {
   readonly partitionKey: string | null
   readonly partitionBound: string | null
   readonly columns: readonly ColumnFacts[]
-  /** Definitions of unique indexes without their names. */
+  /** Definitions of unique indexes, from their columns on. */
   readonly unique: readonly string[]
+  /** Those among them that are checked late, and for a replica not at all. */
+  readonly deferrable: readonly string[]
+  readonly exclusions: readonly string[]
+  readonly checks: readonly string[]
+  /** In either direction. */
+  readonly foreignKeys: readonly string[]
   /** Triggers that fire for replicated rows too. */
   readonly alwaysTriggers: readonly string[]
+  /** Those of the application that are not disabled. */
+  readonly userTriggers: readonly string[]
+  /** Other than those of views. */
+  readonly rules: readonly RuleFacts[]
 }
 
 export interface SlotFacts {
@@ -45,6 +79,7 @@ export interface SlotFacts {
 export interface SideFacts {
   readonly system: string
   readonly version: number
+  readonly standby: boolean
   readonly database: {
     readonly oid: string
     readonly name: string
@@ -59,6 +94,8 @@ export interface SideFacts {
   readonly settings: Readonly<Record<string, string>>
   readonly role: {
     readonly name: string
+    /** As whom it has connected. */
+    readonly session: string
     readonly superuser: boolean
     readonly bypassesRowSecurity: boolean
     readonly replication: boolean
@@ -79,9 +116,14 @@ export interface SideFacts {
   readonly eventTriggers: readonly string[]
   /** Functions whose source has `exception when others`. */
   readonly swallowers: readonly string[]
+  /** Of tables in scope and of their columns' types, out of this role's reach. */
+  readonly lockedSchemas: readonly string[]
+  /** Roles whose sessions begin as replicas; '' where all do. */
+  readonly replicaRoles: readonly string[]
+  /** Functions that switch triggers off. */
+  readonly silencers: readonly string[]
   readonly extensions: readonly { readonly name: string; readonly version: string }[]
-  /** Labels by type, in their order. */
-  readonly enums: Readonly<Record<string, readonly string[]>>
+  readonly types: readonly TypeFacts[]
   readonly preparedTransactions: readonly string[]
   readonly listeners: readonly string[]
   /** Publications with tables in scope. */

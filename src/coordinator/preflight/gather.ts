@@ -1,17 +1,18 @@
 // Brings together what the checks look at: both sides' facts, their sequences, and tables that should be empty.
 import type { Run } from '../../control/control-connection.js'
 import type { Migration } from '../../control/migration.js'
-import { quoteIdent, streamName } from '../../control/names.js'
 import { tablesOn } from '../../mirror/mapping.js'
 import { patiently } from '../../mirror/patient.js'
-import { readCatalog, readStates, sequenceKey } from '../../mirror/sequence-states.js'
+import { counterparts } from '../../mirror/sequence-pairs.js'
+import { readCatalog, readStates } from '../../mirror/sequence-states.js'
 import { otherSide } from '../../phase/phases.js'
 import type { Side } from '../../phase/phases.js'
-import type { Context } from './check.js'
-import { tablePairs } from './column-checks.js'
+import type { Context, SequencePair } from './check.js'
 import { nameOf, readFacts } from './facts.js'
-import type { SideFacts, TableFacts } from './facts.js'
+import type { SideFacts } from './facts.js'
+import { filledTables } from './filled-tables.js'
 import type { Stage } from './finding.js'
+import { readRelayFacts } from './relay-facts.js'
 
 /** A few round trips to each side; large catalogs may take their time. */
 export function gather(m: Migration, from: Side, stage: Stage): Promise<Context> {
@@ -33,6 +34,10 @@ export function gather(m: Migration, from: Side, stage: Stage): Promise<Context>
         sequences: [],
         extraSequences: [],
         filled: [],
+        relay:
+          m.mirror === 'dual-write'
+            ? await readRelayFacts(m, from, run, from === 'old' ? oldFacts : newFacts)
+            : undefined,
       } satisfies Context
       if (m.mirror === 'none') return context
       return {
@@ -44,7 +49,8 @@ export function gather(m: Migration, from: Side, stage: Stage): Promise<Context>
   )
 }
 
-const isReadable = (facts: SideFacts): boolean => facts.lockedSequences.length === 0
+const isReadable = ({ lockedSequences, lockedSchemas }: SideFacts): boolean =>
+  lockedSequences.length === 0 && lockedSchemas.length === 0
 
 type Sequences = Pick<Context, 'sequences' | 'extraSequences'>
 
@@ -60,23 +66,12 @@ async function bothSequences(
   const [lefts, rights] = await Promise.all([states(from), states(to)])
   // Undefined: one was made or dropped just now; preparing reads them again.
   if (!lefts || !rights) return none
+  const pairs = counterparts(m, from, lefts, rights)
+  const known = new Set(pairs.flatMap((pair) => pair.rights))
   return {
-    sequences: [...lefts.values()].map((left) => ({ left, right: rights.get(sequenceKey(left)) })),
-    extraSequences: [...rights.values()].filter((right) => !lefts.has(sequenceKey(right))).map(nameOf),
+    sequences: pairs.flatMap(({ left, rights: across }): SequencePair[] =>
+      across.length === 0 ? [{ left, right: undefined }] : across.map((right) => ({ left, right })),
+    ),
+    extraSequences: [...rights.values()].filter((right) => !known.has(right)).map(nameOf),
   }
-}
-
-/** A table that the subscription has already is being copied, or was. */
-async function filledTables(context: Context, run: Run): Promise<TableFacts[]> {
-  const { m, from, to, facts } = context
-  const name = streamName(m.name, from)
-  const subscribed = facts[to].subscriptions.find((subscription) => subscription.name === name)?.tables ?? []
-  const tables = tablePairs(context)
-    .map(({ right }) => right)
-    .filter((table) => table.kind === 'r' && table.owned && !subscribed.includes(nameOf(table)))
-  const rows = tables.map(
-    (table) => `exists (select from only ${quoteIdent(table.schema)}.${quoteIdent(table.name)})`,
-  )
-  const [row] = await run<{ filled: boolean[] }>(`select array[${rows.join(', ')}]::bool[] as filled`)
-  return tables.filter((_, index) => row?.filled[index] === true)
 }

@@ -1,6 +1,6 @@
 // Checks of what the role of the control connection may do; each finding has the GRANT.
 import { CONTROL_SCHEMA, quoteIdent } from '../../control/names.js'
-import { bothSides, listed } from './check.js'
+import { ANY_MIRROR, bothSides, DUAL_WRITE, listed, quoteTable, REPLICATION } from './check.js'
 import type { Check } from './check.js'
 import { nameOf } from './facts.js'
 
@@ -16,7 +16,7 @@ export const PRIVILEGE_CHECKS = {
           {
             side,
             object: inSchema ? CONTROL_SCHEMA : database.name,
-            message: `role "${role.name}" may not create ${inSchema ? `in schema "${CONTROL_SCHEMA}"` : 'schemas and publications'} on the ${side} side (version ${version / 10_000})`,
+            message: `role "${role.name}" may not create ${inSchema ? `in schema "${CONTROL_SCHEMA}"` : context.m.mirror === 'replication' ? 'schemas and publications' : 'schemas'} on the ${side} side (version ${version / 10_000})`,
             fix: inSchema
               ? `grant usage, create on schema ${CONTROL_SCHEMA} to ${quoteIdent(role.name)}`
               : `grant create on database ${quoteIdent(database.name)} to ${quoteIdent(role.name)}`,
@@ -42,7 +42,7 @@ export const PRIVILEGE_CHECKS = {
   },
   'privilege-replication': {
     severity: 'error',
-    replication: true,
+    mirrors: REPLICATION,
     find: (context) =>
       bothSides(context, ({ role }, side) =>
         role.replication
@@ -59,7 +59,7 @@ export const PRIVILEGE_CHECKS = {
   },
   'privilege-subscription': {
     severity: 'error',
-    replication: true,
+    mirrors: REPLICATION,
     find: (context) =>
       bothSides(context, ({ role, version }, side) =>
         role.createSubscription
@@ -79,7 +79,7 @@ export const PRIVILEGE_CHECKS = {
   },
   'privilege-origin': {
     severity: 'error',
-    replication: true,
+    mirrors: REPLICATION,
     find: (context) =>
       bothSides(context, ({ role }, side) =>
         role.originFunctions
@@ -122,15 +122,51 @@ export const PRIVILEGE_CHECKS = {
               {
                 side,
                 object: listed(others.map(nameOf)),
-                message: `role "${role.name}" does not own ${listed(others.map(nameOf))} on the ${side} side; triggers and publications need it`,
+                message: `role "${role.name}" does not own ${listed(others.map(nameOf))} on the ${side} side; the triggers on them need it`,
                 fix: `grant ${owners.join(', ')} to ${quoteIdent(role.name)}`,
+              },
+            ]
+      }),
+  },
+  'privilege-usage': {
+    severity: 'error',
+    find: (context) =>
+      bothSides(context, ({ role, lockedSchemas }, side) =>
+        lockedSchemas.length === 0
+          ? []
+          : [
+              {
+                side,
+                object: listed(lockedSchemas),
+                message: `role "${role.name}" may not use the schemas ${listed(lockedSchemas)} of the ${side} side, in which tables in scope or their types are`,
+                fix: `grant usage on schema ${lockedSchemas.map(quoteIdent).join(', ')} to ${quoteIdent(role.name)}`,
+              },
+            ],
+      ),
+  },
+  'privilege-rows': {
+    severity: 'error',
+    mirrors: DUAL_WRITE,
+    find: (context) =>
+      bothSides(context, ({ role, tables }, side) => {
+        // Who becomes a member of the owner has them from there.
+        const poor = tables.filter((table) => table.owned && table.lackingRights.length > 0)
+        const rights = [...new Set(poor.flatMap((table) => table.lackingRights))]
+        return poor.length === 0
+          ? []
+          : [
+              {
+                side,
+                object: listed(poor.map(nameOf)),
+                message: `role "${role.name}" may not ${rights.join(', ')} rows of ${listed(poor.map(nameOf))} on the ${side} side; it reads what changed on the one side and writes it to the other, also on the way back`,
+                fix: `grant ${rights.join(', ')} on ${poor.map(quoteTable).join(', ')} to ${quoteIdent(role.name)}`,
               },
             ]
       }),
   },
   'privilege-sequences': {
     severity: 'error',
-    replication: true,
+    mirrors: ANY_MIRROR,
     find: (context) =>
       bothSides(context, ({ role, lockedSequences }, side) =>
         lockedSequences.length === 0

@@ -2,7 +2,7 @@
 import { streamName } from '../../control/names.js'
 import { otherSide } from '../../phase/phases.js'
 import type { Side } from '../../phase/phases.js'
-import { bothSides } from './check.js'
+import { bothSides, DUAL_WRITE, REPLICATION } from './check.js'
 import type { Check, Context, Found } from './check.js'
 import { MEANING_SETTINGS } from './facts-sql.js'
 
@@ -23,9 +23,25 @@ export const SERVER_CHECKS = {
           ]
         : [],
   },
+  standby: {
+    severity: 'error',
+    find: (context) =>
+      bothSides(context, ({ standby }, side) =>
+        standby
+          ? [
+              {
+                side,
+                object: 'pg_is_in_recovery()',
+                message: `the ${side} server is a standby, in which nothing can be made or written`,
+                fix: 'give the address of its primary',
+              },
+            ]
+          : [],
+      ),
+  },
   'wal-level': {
     severity: 'error',
-    replication: true,
+    mirrors: REPLICATION,
     find: (context) =>
       bothSides(context, ({ settings }, side) =>
         settings['wal_level'] === 'logical'
@@ -42,7 +58,7 @@ export const SERVER_CHECKS = {
   },
   'replication-slots': {
     severity: 'error',
-    replication: true,
+    mirrors: REPLICATION,
     find: (context) =>
       bothSides(context, ({ slots }, side) => {
         const there = slots.some((slot) => slot.name === streamName(context.m.name, side))
@@ -59,7 +75,7 @@ export const SERVER_CHECKS = {
   },
   'wal-senders': {
     severity: 'error',
-    replication: true,
+    mirrors: REPLICATION,
     find: (context) =>
       bothSides(context, ({ walSenders, slots }, side) =>
         tooFew(side, 'max_wal_senders', settingOf(context, side, 'max_wal_senders'), {
@@ -70,7 +86,7 @@ export const SERVER_CHECKS = {
   },
   'replication-workers': {
     severity: 'error',
-    replication: true,
+    mirrors: REPLICATION,
     find: (context) =>
       bothSides(context, ({ enabledSubscriptions, subscriptions }, side) => {
         const there = subscriptions.some(({ name }) => name === streamName(context.m.name, otherSide(side)))
@@ -94,7 +110,7 @@ export const SERVER_CHECKS = {
   'sync-workers': {
     severity: 'error',
     stage: 'mirror',
-    replication: true,
+    mirrors: REPLICATION,
     find: (context) =>
       tooFew(
         context.to,
@@ -106,7 +122,7 @@ export const SERVER_CHECKS = {
   },
   'replication-origins': {
     severity: 'error',
-    replication: true,
+    mirrors: REPLICATION,
     find: (context) =>
       bothSides(context, ({ origins, settings, subscriptions }, side) => {
         // A setting of its own from 18; before, the slots' setting bounds the origins too.
@@ -125,7 +141,7 @@ export const SERVER_CHECKS = {
   },
   'slot-limits': {
     severity: 'warning',
-    replication: true,
+    mirrors: REPLICATION,
     find: (context) =>
       bothSides(context, ({ settings }, side) => [
         ...limited(side, 'max_slot_wal_keep_size', settings['max_slot_wal_keep_size'], '-1'),
@@ -139,10 +155,27 @@ export const SERVER_CHECKS = {
         ? []
         : [
             {
-              message: `the encoding is ${facts.old.database.encoding} on the old side and ${facts.new.database.encoding} on the new one; a character that one of them lacks stops the mirror`,
+              message: `the encoding is ${facts.old.database.encoding} on the old side and ${facts.new.database.encoding} on the new one; a character that one of them lacks cannot be mirrored`,
               fix: `create database … encoding '${facts.old.database.encoding}' template template0`,
             },
           ],
+  },
+  'encoding-unknown': {
+    severity: 'warning',
+    mirrors: DUAL_WRITE,
+    find: (context) =>
+      bothSides(context, ({ database }, side) =>
+        database.encoding !== 'SQL_ASCII'
+          ? []
+          : [
+              {
+                side,
+                object: database.name,
+                message: `the encoding of the ${side} side is SQL_ASCII, which checks nothing; a row with bytes that are no UTF-8 cannot be mirrored`,
+                fix: 'see that all text in it is UTF-8, and convert what is not: convert_from(convert_to(…), …)',
+              },
+            ],
+      ),
   },
   collation: {
     severity: 'warning',

@@ -296,13 +296,17 @@ describe('finds', () => {
   )
 })
 
-it('has a case for every code, here or among the tests of servers', () => {
+it('has a case for every code, here or among the tests of servers and relays', () => {
   const elsewhere =
     `prepared-transaction foreign-slot foreign-subscription listener slot-taken same-database wal-level replication-slots
     wal-senders replication-workers sync-workers replication-origins slot-limits encoding collation row-security
     privilege-schema privilege-replication privilege-subscription privilege-origin privilege-stats privilege-tables
-    privilege-sequences`.split(/\s+/)
-  const tested = new Set([...CASES.map(({ code }) => code), ...elsewhere])
+    privilege-sequences privilege-usage standby`.split(/\s+/)
+  const relays =
+    `column-left-out constraint-differs domain-differs composite-differs foreign-apply key-missing key-differs key-collation
+    partition-layout partition-ddl rule-on-table trigger-for-relay unique-unchecked capture-bypassed capture-gap replica-session
+    privilege-rows privilege-replica-role plain-way relay-role encoding-unknown`.split(/\s+/)
+  const tested = new Set([...CASES.map(({ code }) => code), ...elsewhere, ...relays])
   expect([...tested].toSorted()).toEqual(Object.keys(CHECKS).toSorted())
   expect(FIRST_CODES).toEqual([
     'unreachable',

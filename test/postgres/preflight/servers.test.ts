@@ -8,7 +8,9 @@ import { ensureControlSchema } from '../../../src/control/schema.js'
 import { insertMirror, insertWriter } from '../../../src/control/side-row.js'
 import { preflight } from '../../../src/coordinator/preflight.js'
 import type { Finding } from '../../../src/coordinator/preflight.js'
+import type { Context } from '../../../src/coordinator/preflight/check.js'
 import { versionFindings } from '../../../src/coordinator/preflight/first-look.js'
+import { SERVER_CHECKS } from '../../../src/coordinator/preflight/server-checks.js'
 import {
   advanceOrigin,
   createForward,
@@ -47,6 +49,12 @@ it('refuses servers that are too old to be asked', () => {
     error('version-too-old', 'old', 'server_version'),
   ])
   expect(versionFindings('old', 140_000)).toEqual([])
+})
+
+it('refuses a standby, by what it says of itself', () => {
+  const facts = { old: { standby: true }, new: { standby: false } }
+  const context = { from: 'old', to: 'new', facts } as unknown as Context
+  expect(SERVER_CHECKS.standby.find(context)).toMatchObject([{ side: 'old' }])
 })
 
 describe('of servers as they come', () => {
@@ -119,6 +127,7 @@ describe('of servers as they come', () => {
         ['privilege-origin', 'pg_replication_origin_advance'],
         ['privilege-stats', 'pg_read_all_stats'],
         ['privilege-tables', 'shop.item'],
+        ['privilege-usage', 'shop'],
         ['privilege-sequences', 'shop.item_id_seq, shop.loose'],
       ] as const)
         expect(first.map(seen)).toContainEqual(error(code, side, object))
@@ -163,6 +172,18 @@ describe('of servers as they come', () => {
       { code: 'collation', severity: 'warning', object: 'locale' },
       { code: 'collation', severity: 'warning', object: 'collationVersion' },
     ])
+  })
+
+  it('compares nothing of an encoding that checks nothing', async () => {
+    await admin.old.run(`create database ascii template template0 encoding 'SQL_ASCII' locale 'C'`)
+    const urls = { old: pair.old.url('ascii'), new: pair.new.url('other') }
+    const found = await withMigration(urls, (m) => preflight({ ...m, mirror: 'dual-write' }, 'old', 'mirror'))
+    expect(found.map(seen)).toContainEqual({
+      code: 'encoding-unknown',
+      severity: 'warning',
+      side: 'old',
+      object: 'ascii',
+    })
   })
 
   it('finds row security that would hide rows from the copy', async () => {
