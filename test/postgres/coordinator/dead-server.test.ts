@@ -1,4 +1,5 @@
 // A server that dies in the middle of a change of writer, on a pair of its own: the other one serves, and nothing is lost.
+import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, inject, it } from 'vitest'
 import { readSide } from '../../../src/control/side-row.js'
 import { beginMirror } from '../../../src/coordinator/begin-mirror.js'
@@ -37,6 +38,7 @@ async function arrived(side: Side): Promise<void> {
     const [row] = await m.control[side].run<{ n: number }>('select count(*)::int as n from public.ledger')
     if (row?.n === writes) return
     expect(row?.n).toBeLessThan(writes)
+    await delay(3)
   }
 }
 

@@ -1,4 +1,5 @@
 // A coordinator killed at each step and between the statements of a step: recover ends what it has begun, twice the same.
+import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { readSide } from '../../../src/control/side-row.js'
 import { beginMirror } from '../../../src/coordinator/begin-mirror.js'
@@ -87,7 +88,7 @@ async function writer(): Promise<Side> {
 const append = (side: Side): Promise<unknown> =>
   f.m.control[side].run('insert into public.ledger values ($1)', [++writes])
 
-/** Every write so far, once. */
+/** Every write so far, once. Nobody tells when a row has arrived, and what asks all the time keeps it from doing so. */
 async function arrived(side: Side): Promise<void> {
   for (;;) {
     const [row] = await f.m.control[side].run<{ n: number; last: number }>(
@@ -95,5 +96,6 @@ async function arrived(side: Side): Promise<void> {
     )
     if (row?.n === writes) return expect(row.last).toBe(writes)
     expect(row?.n).toBeLessThanOrEqual(writes)
+    await delay(3)
   }
 }

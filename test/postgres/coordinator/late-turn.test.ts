@@ -1,4 +1,5 @@
 // A process that stalls inside the last step and wakes much later: the guards let it turn nothing that others have turned since.
+import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import type { ControlConnection } from '../../../src/control/control-connection.js'
 import { readSide } from '../../../src/control/side-row.js'
@@ -83,7 +84,10 @@ async function holdOrigin(): Promise<{ free: () => Promise<void> }> {
         [`cutover_${f.m.name}_from_new`],
       )
       .catch((error: unknown) => (/already active/.test(String(error)) ? undefined : Promise.reject(error)))
-    if (!held) continue
+    if (!held) {
+      await delay(3)
+      continue
+    }
     return {
       free: async () => {
         await holder.run('select pg_replication_origin_session_reset()')

@@ -1,4 +1,5 @@
 // The fence: from its grant on the database itself refuses writes, whoever writes and however; and it gives way in time.
+import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { abort, decide, open, readSide } from '../../../src/control/side-row.js'
 import type { Attempt } from '../../../src/coordinator/attempt.js'
@@ -308,5 +309,6 @@ async function waitingForLock({ m }: ProtocolFixture, table: string, millis = 0)
       [`public.${table}`, millis],
     )
     if (waiting.length > 0) return
+    await delay(3)
   }
 }

@@ -1,5 +1,6 @@
 // Compared reads over a mirror: what is merely late is lag, what stays different is real, and it keeps the writer where it is.
 import { once } from 'node:events'
+import { setTimeout as delay } from 'node:timers/promises'
 import { expect, it } from 'vitest'
 import type { Cutover, EventMap } from '../../../src/index.js'
 import { comparedSides, mismatch, until } from './fixture.js'
@@ -18,6 +19,7 @@ async function bothAsked(): Promise<void> {
            and application_name = 'pg-cutover shadow' and query like 'select id, n%'`,
       )
       if (rows.length > 0) break
+      await delay(3)
     }
   }
 }
