@@ -17,7 +17,7 @@ export class NestedTurns {
   #shared = false
   readonly #watched = new Map<InnerClient, Watched>()
   /** Those whose callers wait for something of ours, and so for none of the calls that are held. */
-  readonly #awaited = new Set<InnerClient>()
+  readonly #awaited = new Map<InnerClient, number>()
   /**
    * The lease that asked for a client, or null where it is known that none did. What runs in the turn of a client's
    * data goes on in that lease's name after the client was given back, as after a `pool.query` in a transaction.
@@ -52,10 +52,26 @@ export class NestedTurns {
     const isKnown = client !== undefined || this.#watched.size > 0
     const turn = client ?? (isKnown ? this.#turn : 'unknown')
     const shared = client === undefined && this.#shared
-    if (client) this.#awaited.add(client)
+    // The lease within which a call was made waits with it.
+    const waiting = new Set<InnerClient>()
+    for (
+      let one = turn;
+      one && one !== 'unknown' && !waiting.has(one);
+      one = this.#outer.get(one) ?? undefined
+    )
+      waiting.add(one)
+    this.#count(waiting, 1)
     return () => {
-      if (client) this.#awaited.delete(client)
+      this.#count(waiting, -1)
       if (turn !== undefined && this.#watched.size > 0) this.#enter(turn, shared)
+    }
+  }
+
+  #count(waiting: ReadonlySet<InnerClient>, by: 1 | -1): void {
+    for (const client of waiting) {
+      const count = (this.#awaited.get(client) ?? 0) + by
+      if (count > 0) this.#awaited.set(client, count)
+      else this.#awaited.delete(client)
     }
   }
 
