@@ -13,6 +13,8 @@ export class RelayBackfill {
   readonly #throttle: BackfillThrottle
   #unfinished: readonly number[] = []
   #looked = Number.NEGATIVE_INFINITY
+  /** Asked for since `isStrange` was last asked. */
+  #fresh = false
 
   constructor(m: Migration) {
     this.#m = m
@@ -22,6 +24,16 @@ export class RelayBackfill {
   /** What is unfinished is asked for at once. */
   changed(): void {
     this.#looked = Number.NEGATIVE_INFINITY
+  }
+
+  /**
+   * Whether a table has begun that is not among these, which were read before it was made. Once after each look, since it
+   * may be one that cannot be mirrored.
+   */
+  isStrange(tables: ReadonlyMap<number, MirroredTable>): boolean {
+    const isFresh = this.#fresh
+    this.#fresh = false
+    return isFresh && this.#unfinished.some((oid) => !tables.has(oid))
   }
 
   /**
@@ -53,9 +65,14 @@ export class RelayBackfill {
     if (now - this.#looked < LOOK_MILLIS) return
     this.#looked = now
     const rows = await run<{ oid: number }>(
-      `select tbl::int8::float8 as oid from cutover.backfill where name = $1 and finished is null order by tbl`,
+      // One that was dropped has nothing to bring over.
+      `with gone as (delete from cutover.backfill b where b.name = $1 and b.finished is null
+         and not exists (select from pg_class c where c.oid = b.tbl))
+       select b.tbl::int8::float8 as oid from cutover.backfill b join pg_class c on c.oid = b.tbl
+        where b.name = $1 and b.finished is null order by b.tbl`,
       [this.#m.name],
     )
     this.#unfinished = rows.map(({ oid }) => oid)
+    this.#fresh = true
   }
 }

@@ -208,6 +208,7 @@ export class Relay {
     const lagMillis = began === undefined ? 0 : performance.now() - began
     const rows = await this.#backfill.step(this.#lines.here.run, this.#tables.byOid, onRecord, lagMillis)
     this.#ahead += rows
+    if (this.#backfill.isStrange(this.#tables.byOid) && (await this.#tables.read())) this.#low = 0n
     return rows
   }
 }
