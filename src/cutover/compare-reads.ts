@@ -1,5 +1,6 @@
 // Compares reads in the phases that ask for it, and knows what was found in all of them.
 import { setTimeout as delay } from 'node:timers/promises'
+import { recordPassed } from '../dual-write/record-look.js'
 import { mirrorPassed } from '../mirror/passed.js'
 import { PHASES, type Phase, type Side } from '../phase/phases.js'
 import { Book } from '../shadow/book.js'
@@ -98,7 +99,7 @@ export class CompareReads {
     signal: AbortSignal,
   ): Promise<boolean> {
     const { options, control } = this.#options
-    const connection = options.mirror === 'replication' ? control()?.[writer].fork() : undefined
+    const connection = options.mirror === 'none' ? undefined : control()?.[writer].fork()
     if (connection === undefined) {
       const millis =
         round < 2 ? Math.min(lagTimeoutMillis, UNKNOWN_LAG_MILLIS * 2 ** round) : lagTimeoutMillis
@@ -106,7 +107,8 @@ export class CompareReads {
       return true
     }
     // One of its own, since statements of a change of writer must not wait behind it.
-    const passed = mirrorPassed(connection, { name: options.name, from: writer }, lagTimeoutMillis, signal)
+    const passing = options.mirror === 'dual-write' ? recordPassed : mirrorPassed
+    const passed = passing(connection, { name: options.name, from: writer }, lagTimeoutMillis, signal)
     try {
       return await unlessAborted(passed, signal)
     } finally {
