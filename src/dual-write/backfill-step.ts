@@ -23,7 +23,6 @@ const LOCK_MILLIS = 150
  * security would hide rows in silence where it is forced; this makes it an error.
  */
 const SETTINGS = {
-  search_path: 'pg_catalog',
   datestyle: 'ISO',
   timezone: 'UTC',
   intervalstyle: 'postgres',
@@ -67,7 +66,7 @@ export async function backfillStep(
 function stepBlock(name: string, table: MirroredTable, limit: number): string {
   const { from } = table
   const migration = quoteLiteral(name)
-  const settings = Object.entries(SETTINGS).map(
+  const settings = Object.entries({ ...SETTINGS, search_path: searchPath(table) }).map(
     ([key, value]) => `  perform set_config('${key}', ${quoteLiteral(value)}, true);`,
   )
   // The label tells the variable from a column of the same name.
@@ -95,7 +94,6 @@ ${settings.join('\n')}
   if to_regclass(${quoteLiteral(quoteTable(from))}) is distinct from ${from.oid}::oid::regclass then
     raise undefined_table using message = 'the table ' || ${quoteLiteral(quoteTable(from))} || ' has another name now';
   end if;
-${ownOperators(table)}
   if unit.before is null then
 ${enqueue(name, table, limit, '')}
   else
@@ -136,14 +134,7 @@ function beyond(table: MirroredTable): string {
  * The type of an extension, such as citext, has operators of its own. Out of the search path Postgres takes those of a type
  * that it can be cast to, which order the keys in another way than the index does.
  */
-function ownOperators({ from, key }: MirroredTable): string {
-  if (!key.some(({ readType }) => readType.includes('.'))) return ''
-  return `
-  perform set_config('search_path', (
-    select concat_ws(', ', 'pg_catalog', string_agg(distinct quote_ident(n.nspname), ', ')
-             filter (where n.nspname <> 'pg_catalog'))
-      from pg_index i cross join unnest(i.indclass) as k(class)
-      join pg_opclass c on c.oid = k.class join pg_amop o on o.amopfamily = c.opcfamily
-      join pg_operator p on p.oid = o.amopopr join pg_namespace n on n.oid = p.oprnamespace
-     where i.indrelid = ${from.oid}::oid and i.indisunique), true);`
+function searchPath({ key }: MirroredTable): string {
+  const schemas = new Set(['pg_catalog', ...key.map(({ readOperators }) => readOperators)])
+  return [...schemas].map(quoteIdent).join(', ')
 }

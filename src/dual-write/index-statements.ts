@@ -42,9 +42,11 @@ export class FreeNames {
 }
 
 function shortened(name: string, bytes: number): string {
-  let short = name
-  while (Buffer.byteLength(short) > bytes) short = [...short].slice(0, -1).join('')
-  return short
+  // A character that was cut in two is read as a replacement character.
+  return Buffer.from(name)
+    .subarray(0, bytes)
+    .toString()
+    .replace(/\uFFFD+$/u, '')
 }
 
 export function buildStatements(wanted: Wanted, names: FreeNames): Built {
