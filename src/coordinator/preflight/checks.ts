@@ -4,6 +4,7 @@ import { COLUMN_CHECKS } from './column-checks.js'
 import { COLUMN_PRESENCE_CHECKS } from './column-presence-checks.js'
 import { CONTENT_CHECKS } from './content-checks.js'
 import type { Finding, Stage } from './finding.js'
+import { MAPPING_CHECKS } from './mapping-checks.js'
 import { NEIGHBOUR_CHECKS } from './neighbour-checks.js'
 import { PRIVILEGE_CHECKS } from './privilege-checks.js'
 import { RELAY_CHECKS } from './relay-checks.js'
@@ -16,6 +17,7 @@ import { WAY_CHECKS } from './way-checks.js'
 export const CHECKS = {
   ...SERVER_CHECKS,
   ...PRIVILEGE_CHECKS,
+  ...MAPPING_CHECKS,
   ...SCHEMA_CHECKS,
   ...COLUMN_PRESENCE_CHECKS,
   ...COLUMN_CHECKS,

@@ -56,9 +56,10 @@ export interface TableFacts {
   readonly columns: readonly ColumnFacts[]
   /** Definitions of unique indexes, from their columns on. */
   readonly unique: readonly string[]
-  /** Those among them that are checked late, and for a replica not at all. */
-  readonly deferrable: readonly string[]
+  /** Constraints that exclude. */
   readonly exclusions: readonly string[]
+  /** Of both those that are checked late, and for a replica not at all. */
+  readonly deferrable: readonly string[]
   readonly checks: readonly string[]
   /** In either direction. */
   readonly foreignKeys: readonly string[]

@@ -32,7 +32,7 @@ export const ROW_CHECKS = {
     mirrors: DUAL_WRITE,
     find: (context) =>
       tablePairs(context).flatMap(({ left, right }) =>
-        onlyIn(right.unique, left.unique)
+        onlyIn(keysOf(right), keysOf(left))
           .filter((definition) => isUnchecked(context, right, definition))
           .map((definition) =>
             keyFound(

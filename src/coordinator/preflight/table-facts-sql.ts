@@ -39,10 +39,10 @@ const definitions = (condition: string): string =>
       where i.indrelid = c.oid and ${condition}`,
   )
 
-const constraints = (kind: string): string =>
+const constraints = (condition: string): string =>
   names(
-    `regexp_replace(pg_get_constraintdef(k.oid), ' NOT VALID$', '')`,
-    `from pg_constraint k where k.conrelid = c.oid and k.contype = '${kind}'`,
+    `regexp_replace(pg_get_constraintdef(k.oid), '( DEFERRABLE)?( INITIALLY DEFERRED)?( NOT VALID)?$', '')`,
+    `from pg_constraint k where k.conrelid = c.oid and ${condition}`,
   )
 
 const triggers = (condition: string): string =>
@@ -77,9 +77,10 @@ const TABLE = {
   partitionBound: `pg_get_expr(c.relpartbound, c.oid)`,
   columns: COLUMNS,
   unique: definitions(`i.indisunique`),
-  deferrable: definitions(`i.indisunique and not i.indimmediate`),
-  exclusions: constraints('x'),
-  checks: constraints('c'),
+  deferrable: `${definitions(`i.indisunique and not i.indimmediate`)}
+    || ${constraints(`k.contype = 'x' and k.condeferrable`)}`,
+  exclusions: constraints(`k.contype = 'x'`),
+  checks: constraints(`k.contype = 'c'`),
   foreignKeys: names(
     `distinct k.conname::text`,
     `from pg_constraint k where k.contype = 'f' and c.oid in (k.conrelid, k.confrelid)`,

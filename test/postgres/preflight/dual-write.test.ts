@@ -91,6 +91,13 @@ const CASES: readonly Case[] = [
     expected: { severity: 'warning', side: 'new', object: 'public.stay' },
   },
   {
+    code: 'unique-unchecked',
+    title: 'where it excludes',
+    both: `create table public.room (id int primary key, span int4range)`,
+    new: `alter table public.room add exclude using gist (span with &&) deferrable initially deferred`,
+    expected: { severity: 'warning', side: 'new', object: 'public.room' },
+  },
+  {
     code: 'constraint-differs',
     both: `create table public.sized (id int primary key, size int)`,
     new: `alter table public.sized add check (size > 0) not valid`,
@@ -276,6 +283,26 @@ describe('with other names on the new side', () => {
     expect(found).toContainEqual(error('new', 'table-missing', 'shop.part'))
     expect(found).toContainEqual(error('new', 'table-extra', 'shop.piece'))
     await f.new(`alter table shop.piece rename to part`)
+  })
+
+  it('finds names that lead to two tables, and such that lead nowhere', async () => {
+    const dualWrite = {
+      ...f.m.dualWrite,
+      mapped: { ...mapped, 'public.item': 'shop.part', 'public.itme': 'shop.x' },
+    }
+    const found = await look({ ...f.m, dualWrite })
+    expect(found).toContainEqual({
+      code: 'mapping-collides',
+      severity: 'error',
+      side: 'old',
+      object: 'public.part',
+    })
+    expect(found).toContainEqual({
+      code: 'mapping-unknown',
+      severity: 'warning',
+      side: 'old',
+      object: 'public.itme',
+    })
   })
 
   it('finds a capture that somebody has switched off', async () => {

@@ -304,7 +304,8 @@ it('has a case for every code, here or among the tests of servers and relays', (
     privilege-sequences privilege-usage standby`.split(/\s+/)
   const relays =
     `column-left-out constraint-differs domain-differs composite-differs foreign-apply key-missing key-differs key-collation
-    partition-layout partition-ddl rule-on-table trigger-for-relay unique-unchecked capture-bypassed capture-gap replica-session
+    partition-layout partition-ddl rule-on-table trigger-for-relay unique-unchecked capture-bypassed mapping-collides
+    mapping-unknown capture-gap replica-session
     privilege-rows privilege-replica-role plain-way relay-role encoding-unknown`.split(/\s+/)
   const tested = new Set([...CASES.map(({ code }) => code), ...elsewhere, ...relays])
   expect([...tested].toSorted()).toEqual(Object.keys(CHECKS).toSorted())
