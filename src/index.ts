@@ -7,7 +7,7 @@ export type { Status } from './cutover/status.js'
 export type { MirrorStatus } from './mirror/lag.js'
 export type { Supervised, SupervisedOptions } from './cutover/supervised-part.js'
 export type { Shadow } from './cutover/shadowing.js'
-export type { ControlOptions, CutoverOptions, ShadowOptions } from './cutover/options.js'
+export type { ControlOptions, CutoverOptions, DualWriteOptions, ShadowOptions } from './cutover/options.js'
 export { CutoverError, ERROR_CODES, isCutoverError } from './errors.js'
 export type { CutoverErrorCode } from './errors.js'
 export type {
