@@ -33,10 +33,10 @@ const EXACT = {
 
 /** What to run on each new connection of the relay: `ControlBounds.session`. Refused (42501) where `replica` is not allowed. */
 export function sessionOf(way: RowsWay): string {
-  // Not set to `origin` otherwise: saying so takes the privilege too.
-  const settings = way === 'replica' ? { ...EXACT, session_replication_role: 'replica' } : EXACT
-  const calls = Object.entries(settings).map(
+  const calls = Object.entries(EXACT).map(
     ([name, value]) => `set_config(${quoteLiteral(name)}, ${quoteLiteral(value)}, false)`,
   )
-  return `select ${calls.join(', ')}`
+  // Not set to `origin` otherwise: saying so takes the privilege too. By SET, which some managed services let roles do that
+  // may not do it by a function.
+  return `${way === 'replica' ? 'set session_replication_role = replica; ' : ''}select ${calls.join(', ')}`
 }

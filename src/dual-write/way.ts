@@ -11,11 +11,14 @@ export type RelayWay = 'replica' | 'plain'
 
 const INSUFFICIENT_PRIVILEGE = '42501'
 
-/** Tried, and not read from the catalog: managed services let roles do it that Postgres itself would not. Changes nothing. */
+/**
+ * Tried, and not read from the catalog: managed services let roles do it that Postgres itself would not, and some of them by
+ * the statement SET alone. Changes nothing.
+ */
 export async function wayOf(run: Run): Promise<RelayWay> {
   try {
-    // Only for the transaction that this statement is by itself.
-    await run(`select set_config('session_replication_role', 'replica', true)`)
+    // Only for the transaction that the two statements of this text are.
+    await run('set local session_replication_role = replica; select')
     return 'replica'
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === INSUFFICIENT_PRIVILEGE) return 'plain'

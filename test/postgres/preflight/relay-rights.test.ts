@@ -158,7 +158,10 @@ async function mirrors(m: Migration, from: Side, way: 'replica' | 'plain'): Prom
   await insertWriter(m.control[from], m.name, 'old')
   await insertMirror(m.control[to], m.name)
   const deadline = performance.now() + 10_000
-  for (const side of SIDES) expect(await relayWay(m.control[side].run, m, side)).toBe(way)
+  for (const side of SIDES) {
+    expect(await relayWay(m.control[side].run, m, side)).toBe(way)
+    expect(await one(m.control[side].run, `current_setting('session_replication_role')`)).toBe('origin')
+  }
   expect(await one(f[to], `select relay_role from cutover.side`)).toBe(way === 'plain' ? relay : null)
   await ensureStandingTriggers(m, to, deadline)
   await installCapture(m, to, deadline)
