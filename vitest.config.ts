@@ -1,5 +1,6 @@
 // How the tests are run: those without servers first, the others on one shared pair of servers.
 import { defineConfig } from 'vitest/config'
+import { LongestFirst } from './test/support/longest-first.js'
 import { memoryFolder } from './test/support/memory-folder.js'
 
 const WITHOUT_SERVERS = ['test/unit/**/*.test.ts', 'test/package/**/*.test.ts', 'test/support/**/*.test.ts']
@@ -11,8 +12,9 @@ if (inMemory !== undefined) process.env['TMPDIR'] ??= inMemory
 export default defineConfig({
   test: {
     pool: 'forks',
-    // Most of a test is waiting for a server: one more than there are processors keeps these busy.
-    maxWorkers: 3,
+    // Half of a test is waiting, for a server or for a time to pass: two for each of two processors keep these busy.
+    maxWorkers: 4,
+    sequence: { sequencer: LongestFirst },
     testTimeout: 30_000,
     hookTimeout: 60_000,
     globalSetup: ['test/support/prisma-client.ts', 'test/support/compiled.ts', 'test/support/seeds.ts'],
