@@ -79,9 +79,9 @@ export class DualWriting implements MirrorMeter {
     const looking = m.control[from].fork()
     let last: RecordLook | undefined
     const waits = new AppliedWaits(member, async () => {
-      const { boundary, oldest, backfilling } = (last = await recordLook(looking.run, m, last))
-      // What a TRUNCATE took off the record comes back with the backfill that follows it.
-      return { boundary, oldest: backfilling ? 0n : oldest }
+      // A backfill that is under way has no say: what is written meanwhile is on record by itself.
+      last = await recordLook(looking.run, m, last)
+      return last
     })
     member.start()
     return {

@@ -2,6 +2,7 @@
 import { hostname } from 'node:os'
 import type { Run } from '../control/control-connection.js'
 import type { Migration } from '../control/migration.js'
+import { quoteIdent, recordTable } from '../control/names.js'
 import { isCutoverError } from '../errors.js'
 import { messageOf, sqlstateOf } from './relay-trouble.js'
 
@@ -59,6 +60,8 @@ export class RelayReport {
 
   /** A warning for each kind of trouble, not for each try. */
   failed(error: unknown): void {
+    // Another process has ended the mirror, and this one is about to hear of it.
+    if (sqlstateOf(error) === '42P01' && messageOf(error).includes(recordTable(this.#m.name))) return
     const kind = sqlstateOf(error) ?? (isCutoverError(error) ? error.code : 'network')
     this.#trouble = messageOf(error)
     if (kind === this.#kind) return
@@ -80,10 +83,17 @@ export class RelayReport {
     const trouble = this.#trouble
     await run(
       `insert into cutover.relay as r (name, leader, generation, applied, updated, trouble)
-       values ($1, $2, $3, $4, clock_timestamp(), $5)
+       select $1, $2, $3::bigint, $4::bigint, clock_timestamp(), $5 where to_regclass($6) is not null
        on conflict (name) do update set leader = excluded.leader, generation = excluded.generation,
          applied = r.applied + excluded.applied, updated = excluded.updated, trouble = excluded.trouble`,
-      [this.#m.name, LEADER, generation, applied - this.#told, trouble ?? null],
+      [
+        this.#m.name,
+        LEADER,
+        generation,
+        applied - this.#told,
+        trouble ?? null,
+        `cutover.${quoteIdent(recordTable(this.#m.name))}`,
+      ],
     )
     this.#told = applied
     this.#said = trouble
