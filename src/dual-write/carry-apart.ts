@@ -1,7 +1,7 @@
 // What becomes of a batch that the other side has refused: rows in each other's way are written at once, the rest is tried in parts.
 import type { Run } from '../control/control-connection.js'
 import type { Carrier, Portion } from './carry.js'
-import { recordOf } from './relay-record.js'
+import { recordOf, textArray } from './relay-record.js'
 import { troubleOf } from './relay-trouble.js'
 import type { MirroredTable, TableAt } from './tables.js'
 
@@ -97,7 +97,7 @@ export async function deleteRecorded(
         keysOnRecord(carrier.lines.here.run, name, table.from.oid, after),
       )
       last = keys.length < PAGE_KEYS ? undefined : keys.at(-1)
-      const gone = arrayLiteral(new Set(keys))
+      const gone = textArray(new Set(keys))
       if (keys.length > 0)
         await carrier.write([{ table, taken: keys.length, gone, rows: 0, columns: [], bytes: 0 }], 'usual')
     } while (last !== undefined)
@@ -117,6 +117,3 @@ async function keysOnRecord(
   )
   return found.map(({ key }) => key)
 }
-
-const arrayLiteral = (texts: Iterable<string>): string =>
-  `{${[...texts].map((text) => `"${text.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`).join(',')}}`

@@ -9,7 +9,10 @@ import type { Side } from '../phase/phases.js'
 const IDLE_MILLIS = 3_000
 const PING_MILLIS = 1_000
 /** Beyond this a server that does not answer is no server to lead by. */
-const ANSWER_MILLIS = 2_000
+const ANSWER_MILLIS = 5_000
+
+/** Of a relay's connections; a member that is closed waits for no more. */
+export const CONNECT_MILLIS = 2_000
 
 /** `led`: the lock is ours. `busy`: another process has it. `rest`: this side is not written to, so nothing is on record. */
 export type Candidacy = 'led' | 'busy' | 'rest'
@@ -27,7 +30,7 @@ export class Leadership {
     this.#from = from
     this.lock = m.control[from].fork({
       statementTimeoutMillis: ANSWER_MILLIS,
-      connectTimeoutMillis: ANSWER_MILLIS,
+      connectTimeoutMillis: CONNECT_MILLIS,
       session: `${session}; set idle_session_timeout = ${IDLE_MILLIS}`,
     })
   }
@@ -44,9 +47,10 @@ export class Leadership {
           then pg_try_advisory_lock(hashtextextended('pg-cutover: relay from ${this.#from} of ' || ${name}, 0)) end as locked
          from (select (select status from cutover.side where name = ${name}) as status) side`,
     )
-    if (row?.locked == null) return 'rest'
-    if (!row.locked) return 'busy'
-    this.#session = row.session
+    const locked = row?.locked ?? undefined
+    if (locked === undefined) return 'rest'
+    if (!locked) return 'busy'
+    this.#session = row?.session
     this.#ping = setInterval(() => void this.#check(), PING_MILLIS).unref()
     return 'led'
   }

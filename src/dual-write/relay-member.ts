@@ -2,7 +2,7 @@
 import type { Migration } from '../control/migration.js'
 import { otherSide } from '../phase/phases.js'
 import type { Side } from '../phase/phases.js'
-import { Leadership } from './leadership.js'
+import { CONNECT_MILLIS, Leadership } from './leadership.js'
 import { Pace } from './pace.js'
 import { Replaced } from './carry.js'
 import type { Lines } from './carry.js'
@@ -128,6 +128,7 @@ export class RelayMember {
       const to = otherSide(this.#from)
       const here = this.#m.control[this.#from].fork({
         statementTimeoutMillis: READ_MILLIS,
+        connectTimeoutMillis: CONNECT_MILLIS,
         session: `${sessionOf('read')}; set synchronous_commit = off`,
       })
       open.push(here)
@@ -135,6 +136,7 @@ export class RelayMember {
         const way = await relayWay(this.#m.control[to].run, this.#m, to)
         const there = this.#m.control[to].fork({
           statementTimeoutMillis: WRITE_MILLIS,
+          connectTimeoutMillis: CONNECT_MILLIS,
           session: sessionOf(way),
         })
         open.push(there)

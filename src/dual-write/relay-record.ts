@@ -119,28 +119,36 @@ export const anythingSql = (name: string, low: bigint): string => `
     (select status from cutover.side where name = ${quoteLiteral(name)}) as status`
 
 /**
- * By place and by content: a place may hold another record by now, where a rewrite of the table or a leader that was
- * replaced came between.
+ * One text for all. The places find the records quickly, and do not say which they are: another may have taken a place,
+ * where the record was rewritten. A record may go if its transaction was seen, as every transaction of these records was,
+ * and its key was carried over. The CASE keeps the index on transactions out of it, which knows too many of one.
  */
 export async function forget(run: Run, name: string, entries: readonly Entries[]): Promise<void> {
-  if (entries.length === 0) return
-  await run(
-    `delete from ${recordOf(name)} r
-      using unnest($1::tid[], $2::xid8[], $3::oid[], $4::text[]) as gone(place, xid, tbl, key)
-      where r.ctid = gone.place and r.xid = gone.xid and r.tbl = gone.tbl and r.key = gone.key and not r.whole`,
-    [
-      entries.flatMap(({ places }) => places),
-      entries.flatMap(({ xids }) => xids),
-      entries.flatMap(({ table, xids }) => xids.map(() => table)),
-      entries.flatMap(({ keys }) => keys),
-    ],
-  )
+  const statements = entries
+    .filter(({ keys }) => keys.length > 0)
+    .map(
+      ({
+        table,
+        places,
+        xids,
+        keys,
+      }) => `delete from ${recordOf(name)} where ctid = any (${placesLiteral(places)})
+     and case when not whole and tbl = ${table} then xid end = any ('{${[...new Set(xids)].join(',')}}'::xid8[])
+     and key = any (${quoteLiteral(textArray(keys))}::text[])`,
+    )
+  if (statements.length > 0) await run(statements.join(';\n'))
 }
+
+const placesLiteral = (places: readonly string[]): string => `'{"${places.join('","')}"}'::tid[]`
+
+/** An array literal, to be quoted. */
+export const textArray = (texts: Iterable<string>): string =>
+  `{${Array.from(texts, (text) => `"${text.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`).join(',')}}`
 
 /** Forgets that a table was emptied. A later emptying has a marker of its own. */
 export const forgetEmptiedSql = (name: string, { places, xids, table }: Marker): string =>
-  `delete from ${recordOf(name)} where whole and tbl = ${table}
-     and (ctid, xid) in (select * from unnest('{${places.map((place) => `"${place}"`).join(',')}}'::tid[], '{${xids.join(',')}}'::xid8[]))`
+  `delete from ${recordOf(name)} where ctid = any (${placesLiteral(places)})
+     and case when whole and tbl = ${table} then xid end = any ('{${xids.join(',')}}'::xid8[])`
 
 /** Those of what was tried, which may be fewer keys. */
 export function carriedOf(

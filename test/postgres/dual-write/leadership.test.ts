@@ -1,0 +1,166 @@
+// One member of a relay leads at a time; who follows shuts out what the one before has under way.
+import pg from 'pg'
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
+import { controlConnection } from '../../../src/control/control-connection.js'
+import type { Migration } from '../../../src/control/migration.js'
+import { installCapture } from '../../../src/dual-write/capture.js'
+import { RelayMember } from '../../../src/dual-write/relay-member.js'
+import { startProxy } from '../../support/proxy.js'
+import type { Proxy } from '../../support/proxy.js'
+import { fixture, migrationBetween, one, until } from '../mirror/fixture.js'
+import type { Fixture } from '../mirror/fixture.js'
+
+let f: Fixture
+const members: RelayMember[] = []
+const closers: (() => Promise<void>)[] = []
+
+beforeAll(async () => {
+  f = await fixture({ schema: `create table public.item (id int primary key, v text)`, dualWrite: {} })
+  await installCapture(f.m, 'new', performance.now() + 10_000)
+  await installCapture(f.m, 'old', performance.now() + 10_000)
+  // Every write of a relay is kept, which no ordinary trigger would see.
+  await f.new(`create table public.history (v text);
+    create function public.note() returns trigger language plpgsql as
+      'begin insert into public.history values (new.v); return null; end';
+    create trigger note after insert or update on public.item for each row execute function public.note();
+    alter table public.item enable always trigger note`)
+})
+
+afterEach(async () => {
+  await Promise.all(members.splice(0).map((member) => member.close()))
+  for (const close of closers.splice(0).toReversed()) await close()
+})
+
+afterAll(() => f.drop())
+
+function memberOf(m: Migration = f.m): RelayMember {
+  const member = new RelayMember(m, 'old')
+  members.push(member)
+  member.start()
+  return member
+}
+
+/** The same migration as a process sees it whose connections go through proxies. */
+async function apart(): Promise<{ readonly m: Migration; readonly old: Proxy; readonly new: Proxy }> {
+  const proxies = { old: await startProxy(portOf(f.urls.old)), new: await startProxy(portOf(f.urls.new)) }
+  const urls = { old: proxies.old.url(f.urls.old), new: proxies.new.url(f.urls.new) }
+  const control = {
+    old: controlConnection({ side: 'old', config: { connectionString: urls.old } }),
+    new: controlConnection({ side: 'new', config: { connectionString: urls.new } }),
+  }
+  closers.push(async () => {
+    await Promise.all([control.old.close(), control.new.close()])
+    await Promise.all([proxies.old.close(), proxies.new.close()])
+  })
+  return { m: migrationBetween(f.m.name, control, urls, { dualWrite: {} }), ...proxies }
+}
+
+const portOf = (url: string): number => Number(new URL(url).port)
+
+const leads = async (...candidates: readonly RelayMember[]): Promise<RelayMember> => {
+  for (;;) {
+    const leader = candidates.find(({ leading }) => leading)
+    if (leader) return leader
+    await until(f.old, 'true')
+  }
+}
+
+const LOCKERS = `select pid from pg_locks where locktype = 'advisory' and granted
+  and database = (select oid from pg_database where datname = current_database())`
+
+it('gives the lead to one of two, and to the other one when the first goes', async () => {
+  const both = [memberOf(), memberOf()]
+  const first = await leads(...both)
+  const second = both.find((member) => member !== first)
+  if (!second) throw new Error('there is no second member')
+  expect(second.leading).toBe(false)
+  await first.close()
+  await leads(second)
+  expect(second.status().generation).toBe((first.status().generation ?? 0) + 1)
+  await f.old(`insert into public.item values (1, 'by the second')`)
+  await second.applied()
+  expect(await one(f.new, `select v from public.item where id = 1`)).toBe('by the second')
+})
+
+it('leads again after the session that is the lock was ended', async () => {
+  const member = memberOf()
+  await leads(member)
+  const before = member.status().generation ?? 0
+  await f.old(`select pg_terminate_backend(pid, 5000) from (${LOCKERS}) l`)
+  await until(f.new, `exists (select from cutover.side where relay_generation > $1)`, [before])
+  await f.old(`insert into public.item values (2, 'after')`)
+  await member.applied()
+  expect(await one(f.new, `select v from public.item where id = 2`)).toBe('after')
+})
+
+it('refuses a write that was read before the other side was opened', async () => {
+  await f.old(`insert into public.item values (3, 'seen by both')`)
+  const there = await apart()
+  const member = memberOf(there.m)
+  await leads(member)
+  await member.applied()
+  there.new.stall('to-server')
+  await f.old(`update public.item set v = 'late' where id = 3`)
+  // The reading has ended: what follows is the write.
+  await until(
+    f.old,
+    `exists (select from pg_stat_activity where application_name = 'pg-cutover relay' and state = 'idle'
+       and datname = current_database() and query like 'commit;%')`,
+  )
+  await f.new(
+    `update cutover.side set status = 'writer', epoch = 1, opened = 1, relay_generation = relay_generation + 1`,
+  )
+  await f.new(`update public.item set v = 'written by the application' where id = 3`)
+  await there.new.resume()
+  const refused = new Promise<void>((resolve) => {
+    const look = (): void => void (member.leading ? setImmediate(look) : resolve())
+    look()
+  })
+  await refused
+  expect(await one(f.new, `select v from public.item where id = 3`)).toBe('written by the application')
+  expect(await one(f.new, `select exists (select from public.history where v = 'late')`)).toBe(false)
+  await f.new(`update cutover.side set status = 'mirror', epoch = 0, opened = 0`)
+})
+
+it('rests while the side that it reads is no writer and nothing is on record', async () => {
+  const member = memberOf()
+  await leads(member)
+  await member.applied()
+  await f.old(`update cutover.side set status = 'moved'`)
+  try {
+    while (member.leading) await until(f.old, 'true')
+    expect(await one(f.old, `select count(*)::int from (${LOCKERS}) l`)).toBe(0)
+  } finally {
+    await f.old(`update cutover.side set status = 'writer'`)
+  }
+  await leads(member)
+})
+
+it('goes on at a fence', async () => {
+  const member = memberOf()
+  await leads(member)
+  const blocker = new pg.Client({ connectionString: f.urls.new })
+  await blocker.connect()
+  try {
+    await blocker.query(`begin; lock table public.item`)
+    await f.old(`insert into public.item values (4, 'before the fence')`)
+    await f.old(`update cutover.side set status = 'fenced'`)
+    await blocker.query('commit')
+    await member.applied()
+    expect(await one(f.new, `select v from public.item where id = 4`)).toBe('before the fence')
+  } finally {
+    await blocker.end()
+    await f.old(`update cutover.side set status = 'writer'`)
+  }
+})
+
+it('closes soon while neither database answers', async () => {
+  const there = await apart()
+  const member = memberOf(there.m)
+  await leads(member)
+  there.old.stall()
+  there.new.stall()
+  const began = performance.now()
+  await member.close()
+  expect(performance.now() - began).toBeLessThan(5_000)
+})
