@@ -73,6 +73,9 @@ async function taken(): Promise<string[]> {
   return rows.map(({ entry }) => entry)
 }
 
+const waitsFor = (table: string): string =>
+  `exists (select from pg_locks where not granted and relation = 'public.${table}'::regclass)`
+
 const trigger = async (table: string, kind: string): Promise<string> =>
   one(
     f.old,
@@ -124,10 +127,7 @@ describe('installing', () => {
     void installing.then(() => (done = true))
     const watch = f.m.control.old.fork()
     for (const id of [2, 3]) {
-      await until(
-        watch.run,
-        `exists (select from pg_locks where not granted and relation = 'public.busy'::regclass)`,
-      )
+      await until(watch.run, waitsFor('busy'))
       await other.query('insert into busy values ($1)', [id])
     }
     expect(done).toBe(false)
@@ -304,11 +304,18 @@ describe('what is lost', () => {
     await f.old(`insert into public.keyed values (1, 'one')`)
     await f.both('alter table public.keyed drop constraint keyed_pkey, add primary key (id)')
     expect(await gaps()).toEqual({ keyed: 'another key' })
-    await install()
+    // Still by the old key, and not on record yet when the install begins.
+    await app.query(`begin; insert into keyed values (2, 'two')`)
+    const watch = f.m.control.old.fork()
+    const installing = install()
+    await until(watch.run, waitsFor('keyed'))
+    await app.query('commit')
+    await installing
+    await watch.close()
     expect(await gaps()).toEqual({})
     expect(await taken()).toEqual(['keyed *'])
-    await f.old(`update public.keyed set id = 2, other = 'two'`)
-    expect(await taken()).toEqual(['keyed 1', 'keyed 2'])
+    await f.old(`update public.keyed set id = 3, other = 'three' where id = 2`)
+    expect(await taken()).toEqual(['keyed 2', 'keyed 3'])
   })
 
   it('the type of a key can be changed only without it', async () => {
