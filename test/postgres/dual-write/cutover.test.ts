@@ -21,6 +21,7 @@ const SCHEMA = `
 let databases: FreshDatabases
 let observers: Record<Side, pg.Client>
 let made: Cutover[] = []
+let warnings: string[] = []
 
 beforeEach(async () => {
   databases = await freshDatabases()
@@ -30,6 +31,7 @@ beforeEach(async () => {
 afterEach(async () => {
   for (const cutover of made) await cutover.end()
   made = []
+  warnings = []
   for (const side of ['old', 'new'] as const) await observers[side].end()
   await databases.drop()
 })
@@ -46,6 +48,10 @@ async function join(more: Partial<CutoverOptions> = {}): Promise<Cutover> {
     ...more,
   })
   made.push(cutover)
+  // Every database with a partitioned table gets this one.
+  cutover.on('warning', ({ code, message }) => {
+    if (code !== 'partition-ddl') warnings.push(`${code} ${message}`)
+  })
   await cutover.ready()
   return cutover
 }
@@ -168,6 +174,28 @@ it('goes all the way and back and there again under load in two processes, and e
     expect(left.rows).toEqual([])
   }
   await expect(first.advance('shadow')).rejects.toMatchObject({ code: 'ERR_PHASE_ILLEGAL' })
+  // The other process hears of it later, and is not kept up by what was taken away under it.
+  if (second.phase !== 'new') await once(second, 'phase')
+  expect(warnings).toEqual([])
+})
+
+it('goes back to the first phase, where nothing is left of it, and begins again', async () => {
+  await both(SCHEMA)
+  await observers.old.query(`insert into account (balance) select i from generate_series(1, 10) i`)
+  const [first, second] = [await join(), await join()]
+  await first.advance('mirror')
+  if (second.phase !== 'mirror') await once(second, 'phase')
+  await first.advance('old')
+  if (second.phase !== 'old') await once(second, 'phase')
+  expect(second.status().mirror).toBeUndefined()
+  await first.pool.query(`delete from account where id = 1`)
+  await expect(first.advance('mirror')).rejects.toMatchObject({ code: 'ERR_PREFLIGHT' })
+  await observers.new.query(
+    `set session_replication_role = replica; truncate account; reset session_replication_role`,
+  )
+  await second.advance('shadow')
+  await expectEqual('account')
+  expect(warnings).toEqual([])
 })
 
 it('keeps to the names that tables have on each side, and their sequences, there and back', async () => {
