@@ -2,11 +2,6 @@
 import type { Run } from '../control/control-connection.js'
 import type { Migration } from '../control/migration.js'
 import { quoteLiteral } from '../control/names.js'
-import { isLockFailure } from '../control/unit.js'
-import { CutoverError } from '../errors.js'
-import type { Side } from '../phase/phases.js'
-import { quoteTable } from './tables.js'
-import type { MirroredTable } from './tables.js'
 
 export interface TableBackfill {
   /** The table on the side that writes. */
@@ -14,7 +9,7 @@ export interface TableBackfill {
   /** `schema.table`, as it was called when the backfill began. */
   readonly table: string
   readonly done: number
-  /** An estimate where the table is large; never below `done`, and the same once it is finished. */
+  /** An estimate, never below `done`, and the same once it is finished. */
   readonly total: number
   readonly finished: boolean
 }
@@ -33,9 +28,6 @@ export interface Backfill {
   readonly at: number
 }
 
-/** Counting is worth its while below this. */
-const SMALL_BYTES = 2 * 1024 * 1024
-
 /** How much the newest rate counts against those before. */
 const NEWEST = 0.3
 
@@ -50,62 +42,8 @@ const ESTIMATE = `
 const NAMED = `n.nspname::text || '.' || c.relname::text`
 
 /**
- * Begins a backfill of each table that has none yet; one that is under way or finished stays as it is. The triggers that
- * capture the tables must be there before. Throws `ERR_RIVAL` where `from` does not write.
- */
-export async function beginBackfill(
-  m: Pick<Migration, 'name' | 'control'>,
-  from: Side,
-  tables: readonly MirroredTable[],
-): Promise<void> {
-  const { run } = m.control[from]
-  const [begun] = await run<{ writes: boolean; small: number[] }>(
-    `with guard as materialized (
-       select from cutover.side where name = $1 and status = 'writer' for share),
-     chosen as materialized (
-       select c.oid, ${NAMED} as name, ${ESTIMATE} as rows, pg_table_size(c.oid) <= ${SMALL_BYTES} and c.relkind = 'r' as small
-         from guard cross join unnest($2::oid[]) as t(oid)
-         join pg_class c on c.oid = t.oid join pg_namespace n on n.oid = c.relnamespace),
-     made as (
-       insert into cutover.backfill (name, tbl, table_name, rows_total)
-       select $1, oid, name, rows from chosen on conflict do nothing returning tbl)
-     select exists (select from guard) as writes,
-            (select coalesce(jsonb_agg(oid::int8), '[]') from chosen where small and oid in (select tbl from made)) as small`,
-    [m.name, tables.map(({ from: { oid } }) => oid)],
-  )
-  if (begun?.writes !== true)
-    throw new CutoverError(
-      'ERR_RIVAL',
-      `the backfill of migration "${m.name}" was not begun: the ${from} side does not write, or no more`,
-    )
-  const small = new Set(begun.small)
-  await count(
-    run,
-    m.name,
-    tables.filter(({ from: { oid } }) => small.has(oid)),
-  )
-}
-
-async function count(run: Run, name: string, tables: readonly MirroredTable[]): Promise<void> {
-  if (tables.length === 0) return
-  const counts = tables.map(
-    ({ from }) => `(${from.oid}::oid, (select count(*) from ${from.only ? 'only ' : ''}${quoteTable(from)}))`,
-  )
-  try {
-    await run(
-      `update cutover.backfill b set rows_total = z.rows
-         from (values ${counts.join(', ')}) as z(tbl, rows) where b.name = $1 and b.tbl = z.tbl`,
-      [name],
-    )
-  } catch (error) {
-    // The estimate will do.
-    if (!isLockFailure(error)) throw error
-  }
-}
-
-/**
  * One statement without parameters that begins the backfill of a table from its first key, whether it has had one or not.
- * For the transaction that forgets the marker of a TRUNCATE.
+ * For the transaction that begins to capture the table, and for the one that forgets the marker of a TRUNCATE.
  */
 export const restartBackfillSql = (m: Pick<Migration, 'name'>, oid: number): string => `
   insert into cutover.backfill as b (name, tbl, table_name, rows_total)
