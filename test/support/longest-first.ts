@@ -23,7 +23,8 @@ export class LongestFirst extends BaseSequencer {
       const found = LONGEST.findIndex((path) => moduleId.endsWith(path))
       return found === -1 ? LONGEST.length : found
     }
+    const usual = super.sort.bind(this)
     // Among the others the order stays.
-    return (await super.sort(files)).toSorted((a, b) => place(a) - place(b))
+    return (await usual(files)).toSorted((a, b) => place(a) - place(b))
   }
 }
