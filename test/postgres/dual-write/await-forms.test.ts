@@ -311,7 +311,7 @@ it('a callback is called in the context of its caller, as without a wait', async
   const context = new AsyncLocalStorage<string>()
   const ask = (text: string): Promise<unknown> =>
     context.run('mine', () =>
-      byCallback((done) => void pool.query(text, () => done(undefined, context.getStore()))),
+      byCallback((done) => pool.query(text, () => done(undefined, context.getStore()))),
     )
   const waiting = ask(WRITE.replace('$1', `'it'`))
   await mirror.waiting()

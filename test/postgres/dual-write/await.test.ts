@@ -147,10 +147,10 @@ it('where the other side is too slow the work is told to be done, and is there l
 
 it('through a change of writer and back every write that resolved is on both sides, and none fails', async () => {
   const failed: unknown[] = []
-  let stopped = false
+  const enough = new AbortController()
   const writing = [leader, other].flatMap((cutover) =>
     Array.from({ length: 2 }, async () => {
-      while (!stopped) {
+      while (!enough.signal.aborted) {
         const key = nextKey()
         try {
           await cutover.pool.query(WRITE, [key])
@@ -168,7 +168,7 @@ it('through a change of writer and back every write that resolved is on both sid
   await onBoth(leader.pool, nextKey())
   await leader.rollback()
   await onBoth(leader.pool, nextKey())
-  stopped = true
+  enough.abort()
   await Promise.all(writing)
   expect(failed).toEqual([])
   const { rows: ours } = await observers.old.query('select key from entry order by key')
