@@ -45,10 +45,10 @@ export interface CaptureTrigger {
 type FunctionKind = 'new' | 'old' | 'row' | 'tru'
 
 /** The root's oid stands for all of a partitioned table. No longer than a name may be. */
-export const functionName = (name: string, root: number, kind: FunctionKind): string =>
+const functionName = (name: string, root: number, kind: FunctionKind): string =>
   `${captureName(name)}_${root}_${kind}`
 
-export const triggerName = (name: string, root: number, kind: TriggerKind | ''): string =>
+const triggerName = (name: string, root: number, kind: TriggerKind): string =>
   `${captureName(name)}_${root}_${kind}`
 
 /** With them a value's text is read back as the same value, whatever the session of the relay has set. */
@@ -157,7 +157,10 @@ function trigger(
   }
 }
 
-/** The table and, where it is partitioned, every table below it: columns relid and kind. `root` may name anything but `self`. */
-export const relationsSql = (root: string): string =>
-  `(select self.oid as relid, self.relkind as kind from pg_class self
-     where self.oid = ${root} or self.oid in (select p.relid from pg_partition_tree(${root}) p))`
+/**
+ * The table and, where it is partitioned, every table below it: columns relid and filled, which is true of those that hold
+ * rows themselves. (A table with a key has no foreign partitions.)
+ */
+export const relationsSql = (root: string, isPartitioned: string): string =>
+  `(select p.relid::oid as relid, p.isleaf as filled from pg_partition_tree(${root}) p where ${isPartitioned}
+     union all select ${root}, true where not ${isPartitioned})`

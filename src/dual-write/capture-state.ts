@@ -20,24 +20,26 @@ export interface CaptureState {
   readonly fault: CaptureFault | undefined
 }
 
-interface StoodTrigger {
-  readonly relation: number
-  readonly name: string
-  readonly function: string
-  readonly type: number
-  readonly enabled: boolean
-}
-
-interface Stood {
+interface StoodTable {
   readonly [column: string]: unknown
   readonly oid: number
+  /** Whether it inherits, or is inherited from, partitions aside. */
   readonly kin: boolean
   readonly relay_role: string | null
   /** Columns whose text depends on the session. */
   readonly unpinned: readonly string[]
-  readonly functions: Readonly<Record<string, string>>
-  readonly relations: readonly { readonly oid: number; readonly kind: string }[]
-  readonly triggers: readonly StoodTrigger[]
+}
+
+/** A relation of one of the tables, once for each of its triggers that are ours. */
+interface StoodTrigger {
+  readonly [column: string]: unknown
+  readonly root: number
+  readonly relation: number
+  readonly filled: boolean
+  readonly name: string | null
+  readonly function: string | null
+  readonly type: number | null
+  readonly enabled: boolean | null
 }
 
 // By the output function: that of a domain is its base type's, that of citext is text's.
@@ -53,13 +55,19 @@ export async function readCapture(
   tables: readonly MirroredTable[],
 ): Promise<CaptureState[]> {
   if (tables.length === 0) return []
-  const stood = await run<Stood>(STATE, [
-    tables.map(({ from }) => from.oid),
-    captureName(name),
-    SAME_IN_EVERY_SESSION,
-    name,
-  ])
+  const oids = tables.map(({ from }) => from.oid)
+  const prefix = `${captureName(name)}_`
+  const stood = await run<StoodTable>(TABLES, [oids, SAME_IN_EVERY_SESSION, name])
+  const triggers = await run<StoodTrigger>(TRIGGERS, [oids, prefix])
+  const functions = await run<{ name: string; stamp: string }>(FUNCTIONS, [prefix])
   const byOid = new Map(stood.map((row) => [row.oid, row]))
+  const stamps = new Map(functions.map((row) => [row.name, row.stamp]))
+  const byRoot = new Map<number, StoodTrigger[]>()
+  for (const row of triggers) {
+    const rows = byRoot.get(row.root)
+    if (rows) rows.push(row)
+    else byRoot.set(row.root, [row])
+  }
   return tables.flatMap((table): CaptureState[] => {
     const found = byOid.get(table.from.oid)
     // Dropped since the tables were read.
@@ -73,27 +81,31 @@ export async function readCapture(
       byRow: table.from.partitioned || found.kin,
       relayRole: found.relay_role ?? undefined,
     }
-    return [{ table, plan, fault: faultOf(plan, found) }]
+    return [{ table, plan, fault: faultOf(plan, stamps, byRoot.get(table.from.oid) ?? []) }]
   })
 }
 
-function faultOf(plan: CapturePlan, found: Stood): CaptureFault | undefined {
+function faultOf(
+  plan: CapturePlan,
+  stamps: ReadonlyMap<string, string>,
+  stood: readonly StoodTrigger[],
+): CaptureFault | undefined {
   const functions = captureFunctions(plan)
-  const stamps = functions.map((wanted) => found.functions[wanted.name])
-  if (stamps.every((stamp) => stamp === undefined)) return 'not captured'
-  if (stamps.some((stamp) => stamp !== undefined && !stamp.includes(keyStamp(plan)))) return 'another key'
-  let fault: CaptureFault | undefined
-  const triggers = new Map(found.triggers.map((trigger) => [`${trigger.relation} ${trigger.name}`, trigger]))
+  const found = functions.flatMap((wanted) => stamps.get(wanted.name) ?? [])
+  if (found.length === 0) return 'not captured'
+  if (found.some((stamp) => !stamp.includes(keyStamp(plan)))) return 'another key'
+  const triggers = new Map(stood.map((trigger) => [`${trigger.relation} ${trigger.name}`, trigger]))
+  const relations = new Map(stood.map(({ relation, filled }) => [relation, filled]))
+  let isCurrent = functions.every((wanted) => stamps.get(wanted.name) === wanted.stamp)
   for (const wanted of captureTriggers(plan))
-    for (const relation of found.relations) {
-      if (wanted.kind === 'tru' && relation.kind !== 'r') continue
-      const stands = triggers.get(`${relation.oid} ${wanted.name}`)
+    for (const [relation, filled] of relations) {
+      if (wanted.kind === 'tru' && !filled) continue
+      const stands = triggers.get(`${relation} ${wanted.name}`)
       if (!stands) return 'trigger missing'
-      if (!stands.enabled) return 'trigger disabled'
-      if (stands.type !== wanted.type || stands.function !== wanted.function) fault = 'not current'
+      if (stands.enabled !== true) return 'trigger disabled'
+      if (stands.type !== wanted.type || stands.function !== wanted.function) isCurrent = false
     }
-  if (functions.some((wanted) => found.functions[wanted.name] !== wanted.stamp)) fault = 'not current'
-  return fault
+  return isCurrent ? undefined : 'not current'
 }
 
 /** The tables whose changes are not all recorded, or not as this version does it; empty when all is well. */
@@ -116,34 +128,44 @@ export async function captureGaps(
  */
 export function captureCheckSql({ name }: Pick<Migration, 'name'>, tables: readonly MirroredTable[]): string {
   if (tables.length === 0) return 'true'
-  const oids = tables.map(({ from }) => from.oid)
   const kinds = TRIGGER_KINDS.map(quoteLiteral).join(', ')
   const prefix = quoteLiteral(`${captureName(name)}_`)
+  const oids = (partitioned: boolean): string =>
+    `unnest('{${tables
+      .filter(({ from }) => from.partitioned === partitioned)
+      .map(({ from }) => from.oid)
+      .join(',')}}'::oid[])`
+  // Few queries and no loops over the catalogs: it is asked in the pause.
   return `not exists (
-    select from unnest('{${oids.join(',')}}'::oid[]) as root(oid),
-      lateral ${relationsSql('root.oid')} as r, unnest(array[${kinds}]) as k(kind)
-     where (k.kind <> 'tru' or r.kind = 'r') and not exists (
+    select from (
+        select oid as root, oid as relid, true as filled from ${oids(false)} x (oid)
+        union all
+        select x.oid, p.relid::oid, p.isleaf from ${oids(true)} x (oid), pg_partition_tree(x.oid) p) r,
+      unnest(array[${kinds}]) k (kind)
+     where (k.kind <> 'tru' or r.filled) and not exists (
        select from pg_trigger t where t.tgrelid = r.relid and t.tgenabled in ('O', 'A')
-         and t.tgname = (${prefix} || root.oid || '_' || k.kind)::name))`
+         and t.tgname = (${prefix} || r.root || '_' || k.kind)::name))`
 }
 
-const STATE = `
+const TABLES = `
   select c.oid::int8::float8 as oid,
-    exists (select from pg_inherits i where i.inhparent = c.oid or i.inhrelid = c.oid) as kin,
-    (select s.relay_role from cutover.side s where s.name = $4) as relay_role,
+    exists (select from pg_inherits i where i.inhparent = c.oid)
+      or exists (select from pg_inherits i where i.inhrelid = c.oid) as kin,
+    (select s.relay_role from cutover.side s where s.name = $3) as relay_role,
     (select coalesce(jsonb_agg(a.attname), '[]') from pg_attribute a
        join pg_type y on y.oid = a.atttypid join pg_proc o on o.oid = y.typoutput
        join pg_language l on l.oid = o.prolang
-      where a.attrelid = c.oid and a.attnum > 0 and not (o.prosrc = any ($3) and l.lanname = 'internal')) as unpinned,
-    (select coalesce(jsonb_object_agg(p.proname, split_part(p.prosrc, chr(10), 1)), '{}') from pg_proc p
-      where p.pronamespace = to_regnamespace('cutover')
-        and p.proname = any (array[x.prefix || 'new', x.prefix || 'old', x.prefix || 'row', x.prefix || 'tru']::name[])
-    ) as functions,
-    (select jsonb_agg(jsonb_build_object('oid', r.relid::int8, 'kind', r.kind)) from ${relationsSql('c.oid')} r) as relations,
-    (select coalesce(jsonb_agg(jsonb_build_object('relation', t.tgrelid::int8, 'name', t.tgname, 'function', p.proname,
-        'type', t.tgtype, 'enabled', t.tgenabled in ('O', 'A'))), '[]')
-       from ${relationsSql('c.oid')} r join pg_trigger t on t.tgrelid = r.relid join pg_proc p on p.oid = t.tgfoid
-      where t.tgname = any (array[x.prefix || 'ins', x.prefix || 'upd', x.prefix || 'del', x.prefix || 'key',
-        x.prefix || 'tru']::name[])) as triggers
-    from pg_class c, lateral (select $2 || '_' || c.oid || '_') x(prefix)
+      where a.attrelid = c.oid and a.attnum > 0 and not (o.prosrc = any ($2) and l.lanname = 'internal')) as unpinned
+    from pg_class c where c.oid = any ($1::oid[])`
+
+const TRIGGERS = `
+  select c.oid::int8::float8 as root, r.relid::int8::float8 as relation, r.filled, t.tgname::text as name,
+    p.proname::text as function, t.tgtype::int as type, t.tgenabled in ('O', 'A') as enabled
+    from pg_class c cross join lateral ${relationsSql('c.oid', `(c.relkind = 'p')`)} r
+    left join pg_trigger t on t.tgrelid = r.relid and starts_with(t.tgname, $2)
+    left join pg_proc p on p.oid = t.tgfoid
    where c.oid = any ($1::oid[])`
+
+const FUNCTIONS = `
+  select p.proname::text as name, split_part(p.prosrc, chr(10), 1) as stamp
+    from pg_proc p where p.pronamespace = to_regnamespace('cutover') and starts_with(p.proname, $1)`

@@ -22,8 +22,8 @@ declare
   filled oid[];
 begin
   lock table ${table.only ? 'only ' : ''}${quoteTable(table)} in share row exclusive mode;
-  select array_agg(x.relid), array_agg(x.relid) filter (where x.kind = 'r') into relations, filled
-    from ${relationsSql(oid)} x;
+  select array_agg(x.relid), array_agg(x.relid) filter (where x.filled) into relations, filled
+    from ${relationsSql(oid, String(table.partitioned))} x;
   select not starts_with(p.prosrc, ${quoteLiteral(`-- pg-cutover ${keyStamp(plan)}`)}) into captured_otherwise
     from pg_proc p where p.oid = to_regprocedure(${quoteLiteral(`cutover.${quoteIdent(firstFunction(plan))}()`)});
   if exists (select from cutover.side where name = ${quoteLiteral(name)} and status = 'writer') then
