@@ -274,15 +274,17 @@ describe('with other names on the new side', () => {
 
   it('finds differences under the name of the side that has to be changed', async () => {
     await f.new(
-      `alter type shop.mood add value 'glad'; drop sequence shop.free; alter table shop.part rename to piece`,
+      `alter type shop.mood add value 'glad'; drop sequence shop.free; alter table shop.part rename to piece;
+        alter table shop.article add column more text not null`,
     )
     const found = await look({ ...f.m, tables: undefined })
     const error = (side: string, code: string, object: string) => ({ code, severity: 'error', side, object })
     expect(found).toContainEqual(error('new', 'enum-differs', 'shop.mood'))
+    expect(found).toContainEqual(error('new', 'column-extra', 'shop.article.more'))
     expect(found).toContainEqual(error('new', 'sequence-missing', 'shop.free'))
     expect(found).toContainEqual(error('new', 'table-missing', 'shop.part'))
     expect(found).toContainEqual(error('new', 'table-extra', 'shop.piece'))
-    await f.new(`alter table shop.piece rename to part`)
+    await f.new(`alter table shop.piece rename to part; alter table shop.article drop column more`)
   })
 
   it('finds names that lead to two tables, and such that lead nowhere', async () => {
@@ -318,7 +320,7 @@ describe('with other names on the new side', () => {
   })
 
   it('lets a table be full that a backfill was begun for', async () => {
-    await f.new(`insert into shop.article (note) values ('here already')`)
+    await f.new(`insert into shop.article (note) values ('here')`)
     const filled = { code: 'table-filled', severity: 'error', side: 'new', object: 'shop.article' }
     expect((await preflight(f.m, 'old', 'mirror')).map(seen)).toContainEqual(filled)
     await f.old(

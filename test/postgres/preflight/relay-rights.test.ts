@@ -113,33 +113,21 @@ describe.sequential('a role', () => {
     ])
   })
 
-  it.each<readonly [string, string, string]>([
-    [
-      'trigger stamp',
-      `create trigger stamp before insert on shop.item for each row execute function shop.stamp()`,
-      `drop trigger stamp on shop.item`,
-    ],
-    ['second unique key', `create unique index again on shop.item (note)`, `drop index shop.again`],
-    [
-      'exclusion constraint',
-      `alter table shop.item add constraint apart exclude (id with =)`,
-      `alter table shop.item drop constraint apart`,
-    ],
-    [
-      'rule hear',
-      `create rule hear as on delete to shop.item do also nothing`,
-      `drop rule hear on shop.item`,
-    ],
-  ])('does not go it over a table with %s', async (what, make, unmake) => {
-    await f.new(
-      `create or replace function shop.stamp() returns trigger language plpgsql as 'begin return new; end'`,
+  it('does not go it over a table that acts by itself', async () => {
+    await f.new(`create function shop.stamp() returns trigger language plpgsql as 'begin return new; end';
+      create trigger stamp before insert on shop.item for each row execute function shop.stamp();
+      create trigger still before insert on shop.item for each row execute function shop.stamp();
+      alter table shop.item disable trigger still;
+      alter table shop.item add constraint apart exclude (id with =);
+      create unique index again on shop.item (note);
+      create rule hear as on delete to shop.item do also nothing`)
+    const found = (await look()).find(({ code }) => code === 'privilege-replica-role')
+    expect(found).toMatchObject({ side: 'new', object: 'shop.item' })
+    expect(found?.message).toContain(
+      'shop.item (trigger stamp, exclusion constraint, second unique key, rule hear)',
     )
-    await f.new(make)
-    const found = await look()
-    await f.new(unmake)
-    expect(found.find(({ code }) => code === 'privilege-replica-role')?.message).toContain(
-      `shop.item (${what})`,
-    )
+    await f.new(`drop function shop.stamp cascade; alter table shop.item drop constraint apart;
+      drop index shop.again; drop rule hear on shop.item`)
   })
 
   it.each<readonly [Side]>([['old'], ['new']])(
