@@ -196,7 +196,7 @@ const catalogSql = (tables: readonly string[] | undefined): string => `
                  join pg_operator o on o.oid = am.amopopr join pg_namespace n on n.oid = o.oprnamespace
                 where p.place <= i.indnkeyatts) as operators
                from pg_index i
-              where i.indrelid = c.oid and i.indisunique and i.indisvalid and i.indpred is null and i.indexprs is null
+              where i.indrelid = c.oid and i.indisunique and not i.indisexclusion and i.indisvalid and i.indpred is null and i.indexprs is null
                 and not exists (select from unnest(i.indkey) with ordinality p(attnum, place)
                   join pg_attribute a on a.attrelid = c.oid and a.attnum = p.attnum
                  where p.place <= i.indnkeyatts and not a.attnotnull)) k) as keys
