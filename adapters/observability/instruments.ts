@@ -8,8 +8,8 @@ export interface Instrument {
    * `level`: one whose sum does. `counter`: only ever grows. `histogram`: durations in buckets.
    */
   readonly kind: 'state' | 'gauge' | 'level' | 'counter' | 'histogram'
-  /** Seconds, bytes, or in braces what is counted. */
-  readonly unit: 's' | 'By' | `{${string}}` | ''
+  /** Seconds, bytes, or in braces what is counted, also a second. */
+  readonly unit: 's' | 'By' | `{${string}}` | `{${string}}/s` | ''
   /** Besides `migration`, which all have. */
   readonly labels: readonly string[]
   readonly help: string
@@ -98,7 +98,7 @@ export const INSTRUMENTS = {
     kind: 'gauge',
     unit: '',
     labels: ['side'],
-    help: '1 where the mirror to the side is not connected, or cannot be looked at, or has lost what it needs; else 0',
+    help: '1 where the mirror to the side is not at work, or cannot be looked at, or has lost what it needs, or something is stuck; else 0',
   },
   mirrorLag: {
     name: 'mirror.lag',
@@ -119,14 +119,56 @@ export const INSTRUMENTS = {
     kind: 'gauge',
     unit: 'By',
     labels: ['side'],
-    help: 'Written by the writer and not yet confirmed by the side',
+    help: 'With replication: written by the writer and not yet confirmed by the side',
+  },
+  mirrorRecords: {
+    name: 'mirror.records',
+    kind: 'gauge',
+    unit: '{change}',
+    labels: ['side'],
+    help: 'With dual-write: changes on record that the side does not have yet',
+  },
+  mirrorRate: {
+    name: 'mirror.relayed',
+    kind: 'gauge',
+    unit: '{change}/s',
+    labels: ['side'],
+    help: 'With dual-write: changes that all processes together write to the side a second',
+  },
+  mirrorLeading: {
+    name: 'mirror.leading',
+    kind: 'level',
+    unit: '',
+    labels: ['side'],
+    help: 'With dual-write: 1 in the process that writes the record to the side, else 0',
+  },
+  mirrorStuck: {
+    name: 'mirror.stuck',
+    kind: 'gauge',
+    unit: '{row}',
+    labels: ['side'],
+    help: 'With dual-write: rows and whole tables that the side refuses and nobody has set aside',
+  },
+  mirrorCopied: {
+    name: 'mirror.copied',
+    kind: 'gauge',
+    unit: '{row}',
+    labels: ['side'],
+    help: 'With dual-write: rows from before the mirror began that have been put on record',
+  },
+  mirrorToCopy: {
+    name: 'mirror.to_copy',
+    kind: 'gauge',
+    unit: '{row}',
+    labels: ['side'],
+    help: 'With dual-write: about how many such rows there are in all',
   },
   mirrorRetained: {
     name: 'mirror.retained',
     kind: 'gauge',
     unit: 'By',
     labels: ['side'],
-    help: 'Log that the writer keeps on its disk for the side',
+    help: 'Log, or record of changes, that the writer keeps on its disk for the side',
   },
   mirrorLook: {
     name: 'mirror.look.age',
@@ -208,11 +250,13 @@ export type TimedKey = KeyOf<'histogram'>
 export const BUCKETS = [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30] as const
 
 const SUFFIXES: Readonly<Record<string, string>> = { s: '_seconds', By: '_bytes' }
+const suffixOf = (unit: Instrument['unit']): string =>
+  unit.endsWith('/s') ? '_per_second' : (SUFFIXES[unit] ?? '')
 
 /** What Prometheus calls it, which is also what OpenTelemetry's own exporter for Prometheus makes of it. */
 export function prometheusName({ name, kind, unit }: Instrument, prefix: string): string {
   const total = kind === 'counter' ? '_total' : ''
-  return `${prefix}${name.replaceAll('.', '_')}${SUFFIXES[unit] ?? ''}${total}`
+  return `${prefix}${name.replaceAll('.', '_')}${suffixOf(unit)}${total}`
 }
 
 /** What OpenTelemetry calls it, and likewise a label. */

@@ -47,3 +47,16 @@ export const someMirror = {
   retainedBytes: 16_777_216,
   measuredAt: new Date().toISOString(),
 } as const satisfies Status['mirror']
+
+export const someRecord = {
+  ...someMirror,
+  kind: 'dual-write',
+  lagBytes: undefined,
+  records: 12,
+  rowsPerSecond: 345.5,
+  leader: 'shop-1 process 17',
+  leading: true,
+  stuck: 2,
+  backfilledRows: 400,
+  backfillRows: 1_000,
+} as const satisfies Status['mirror']

@@ -6,7 +6,7 @@ import { expect, it } from 'vitest'
 import { BUCKETS, INSTRUMENTS } from '../../adapters/observability/instruments.js'
 import { openTelemetry } from '../../adapters/opentelemetry.js'
 import type { CutoverEvent, StepEvent } from '../../src/index.js'
-import { someMirror, unconnected } from '../support/unconnected.js'
+import { someMirror, someRecord, unconnected } from '../support/unconnected.js'
 
 /** Collects when it is asked, and has no timer. */
 class AskedReader extends MetricReader {
@@ -56,7 +56,7 @@ const ENDED: Omit<CutoverEvent, 'outcome'> = { ...STEP, pauseMillis: 12, longest
 
 it('makes each metric of the table with its unit and what it says', async () => {
   const { cutover, say } = await unconnected()
-  say({ mirror: someMirror, inFlight: { old: 3, new: 0 } })
+  say({ mirror: { ...someRecord, lagBytes: 4096 }, inFlight: { old: 3, new: 0 } })
   const { reader, meter } = meterAndReader()
   const stop = openTelemetry(cutover, { metrics }, { meter })
   cutover.emit('warning', { name: 'orders', code: 'LISTEN', message: '' })

@@ -4,11 +4,11 @@ import client, { Registry, type OpenMetricsContentType } from 'prom-client'
 import { INSTRUMENTS, prometheusName } from '../../adapters/observability/instruments.js'
 import { prometheus } from '../../adapters/prometheus.js'
 import { noTotals } from '../../src/shadow/report.js'
-import { someMirror, unconnected } from '../support/unconnected.js'
+import { someMirror, someRecord, unconnected } from '../support/unconnected.js'
 
 it('exports each metric of the table under its name, with its type and its help', async () => {
   const { cutover, say } = await unconnected()
-  say({ mirror: someMirror })
+  say({ mirror: { ...someRecord, lagBytes: 4096 } })
   const registry = new Registry()
   const stop = prometheus(cutover, client, { registry })
   cutover.emit('warning', { name: 'orders', code: 'LISTEN', message: 'away' })
@@ -64,6 +64,18 @@ it('prints the phase, the route and the mirror as they are now, and nothing of a
   const broken = await registry.metrics()
   expect(broken).toContain('db_mirror_broken{migration="orders",side="new"} 1\n')
   expect(broken).not.toMatch(/^db_mirror_depth_bytes\{/m)
+  say({ mirror: someRecord })
+  const ofRecord = await registry.metrics()
+  for (const line of [
+    'db_mirror_records{migration="orders",side="new"} 12',
+    'db_mirror_relayed_per_second{migration="orders",side="new"} 345.5',
+    'db_mirror_leading{migration="orders",side="new"} 1',
+    'db_mirror_stuck{migration="orders",side="new"} 2',
+    'db_mirror_copied{migration="orders",side="new"} 400',
+    'db_mirror_to_copy{migration="orders",side="new"} 1000',
+  ])
+    expect(ofRecord.split('\n')).toContain(line)
+  expect(ofRecord).not.toMatch(/^db_mirror_depth_bytes\{/m)
   say({ mirror: undefined, phase: 'live' })
   const after = await registry.metrics()
   expect(after).not.toMatch(/^db_mirror\w*\{/m)
