@@ -13,6 +13,8 @@ import { carryEmptied } from './truncate.js'
 type Tables = ReadonlyMap<number, MirroredTable>
 
 const RETRY_MILLIS = 3_000
+/** What somebody has decided is noticed no later. */
+const LOOK_MILLIS = 250
 /** Of a table that is stuck as a whole so many rows are tried. */
 const SAMPLE_ROWS = 100
 /** Of rows that cannot be written together so many are tried one by one each time. */
@@ -23,6 +25,7 @@ export class RelayStuck {
   readonly #carrier: Carrier
   #rows: StuckRow[] = []
   #due = 0
+  #retryAt = 0
   #turn = 0
 
   constructor(m: Migration, carrier: Carrier) {
@@ -42,12 +45,13 @@ export class RelayStuck {
 
   async load(): Promise<void> {
     this.#rows = await readStuck(this.#carrier.lines.here.run, this.#m.name)
-    this.#due = performance.now() + RETRY_MILLIS
+    this.#due = performance.now() + LOOK_MILLIS
   }
 
   async note(refusals: readonly Refusal[]): Promise<void> {
     if (refusals.length === 0) return
     const known = this.#rows
+    if (this.waiting.length === 0) this.#retryAt = performance.now() + RETRY_MILLIS
     await noteStuck(this.#carrier.lines.here.run, this.#m.name, refusals)
     await this.load()
     const fresh = refusals.filter(
@@ -69,27 +73,32 @@ export class RelayStuck {
     await this.load()
   }
 
+  /** While nothing is stuck nobody looks. */
   get isDue(): boolean {
     return this.#rows.length > 0 && performance.now() >= this.#due
   }
 
   /** True when something waits no more, by what was tried or by somebody's decision: it is to be looked for from the beginning. */
-  async retry(tables: Tables): Promise<boolean> {
+  async retry(readTables: () => Promise<Tables>): Promise<boolean> {
     const before = this.waiting.length
     await this.load()
+    if (performance.now() >= this.#retryAt) await this.#tryAll(await readTables())
+    if (this.waiting.length === 0 && before > 0)
+      this.#tell('nothing is stuck any more on the way to the other side')
+    return this.waiting.length < before
+  }
+
+  async #tryAll(tables: Tables): Promise<void> {
     const freed: StuckRow[] = []
     for (const oid of new Set(this.waiting.map((row) => row.oid))) {
       const table = tables.get(oid)
       const rows = this.waiting.filter((row) => row.oid === oid)
       if (table) freed.push(...(await this.#tryTable(table, rows)))
     }
-    if (freed.length > 0) {
-      await forgetStuck(this.#carrier.lines.here.run, this.#m.name, freed)
-      await this.load()
-    }
-    if (this.waiting.length === 0 && before > 0)
-      this.#tell('nothing is stuck any more on the way to the other side')
-    return this.waiting.length < before
+    this.#retryAt = performance.now() + RETRY_MILLIS
+    if (freed.length === 0) return
+    await forgetStuck(this.#carrier.lines.here.run, this.#m.name, freed)
+    await this.load()
   }
 
   async #tryTable(table: MirroredTable, rows: readonly StuckRow[]): Promise<readonly StuckRow[]> {

@@ -13,6 +13,7 @@ import type { Entries, Look, Marker } from './relay-record.js'
 import { RelayStuck } from './relay-stuck.js'
 import { RelayTables } from './relay-tables.js'
 import { troubleOf } from './relay-trouble.js'
+import type { MirroredTable } from './tables.js'
 import { RowRate } from './throttle.js'
 import { carryEmptied } from './truncate.js'
 
@@ -130,8 +131,8 @@ export class Relay {
         : portions
     const refusals = await this.#write(tried, batches, error)
     const carried = look.entries.map((entries, index) => without(carriedOf(entries, tried[index]), refusals))
-    await forget(this.#lines.here.run, this.#m.name, carried)
     await this.stuck.note(refusals)
+    await forget(this.#lines.here.run, this.#m.name, carried)
     await this.stuck.carried(carried)
     const rows = carried.reduce((sum, { keys }) => sum + keys.length, 0)
     const isFull = look.rows >= limit
@@ -200,8 +201,11 @@ export class Relay {
   }
 
   async #retryStuck(): Promise<void> {
-    await this.#readTables()
-    if (await this.stuck.retry(this.#tables.byOid)) this.#low = 0n
+    const readTables = async (): Promise<ReadonlyMap<number, MirroredTable>> => {
+      await this.#readTables()
+      return this.#tables.byOid
+    }
+    if (await this.stuck.retry(readTables)) this.#low = 0n
   }
 
   async #stepBackfill(onRecord: number, began?: number): Promise<number> {

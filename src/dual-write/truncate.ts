@@ -5,6 +5,7 @@ import { restartBackfillSql } from './backfill.js'
 import type { Carrier } from './carry.js'
 import { forgetEmptiedSql } from './relay-record.js'
 import type { Marker } from './relay-record.js'
+import { quoteTable } from './tables.js'
 import type { MirroredTable } from './tables.js'
 import { clearText } from './write-rows.js'
 
@@ -19,8 +20,20 @@ export async function carryEmptied(
   table: MirroredTable,
   marker: Marker,
 ): Promise<void> {
-  await carrier.guarded((guard) => clearText(guard, table))
+  await clear(carrier, table)
   await restart(carrier.lines.here.run, m, marker)
+}
+
+/** Nobody else writes to it meanwhile. */
+async function clear(carrier: Carrier, table: MirroredTable): Promise<void> {
+  const { to } = table
+  for (;;) {
+    await carrier.guarded((guard) => clearText(guard, table))
+    const [row] = await carrier.lines.there.run<{ left: boolean }>(
+      `select exists (select from ${to.only ? 'only ' : ''}${quoteTable(to)}) as left`,
+    )
+    if (row?.left !== true) return
+  }
 }
 
 async function restart(run: Run, m: Pick<Migration, 'name'>, marker: Marker): Promise<void> {
