@@ -16,6 +16,10 @@ const BENCHMARKS = {
     answers: 'what does a query through each library take on the facade, against its stock pool?',
     run: async ({ quick }) => (await import('./clients.js')).clients(quick),
   },
+  'dual-write': {
+    answers: 'what does a mirror by dual-write cost its writers, and how fast is it?',
+    run: async ({ quick }) => (await import('./dual-write.js')).dualWrite(quick),
+  },
   facade: {
     answers: 'what does the facade at rest add to a query? (--stub: over a pool that does nothing)',
     run: async ({ stub, quick }) =>
@@ -53,7 +57,7 @@ const BENCHMARKS = {
 
 const usage = `usage: npm run bench -- <name> [--stub] [--quick] [--json]
 ${Object.entries(BENCHMARKS)
-  .map(([name, { answers }]) => `  ${name.padEnd(8)}${answers}`)
+  .map(([name, { answers }]) => `  ${name.padEnd(12)}${answers}`)
   .join('\n')}
   --stub  no server: pools and clients that answer at once
   --quick a tenth of the samples

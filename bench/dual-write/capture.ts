@@ -1,0 +1,115 @@
+// What capture costs whoever writes: single rows from many clients, and the server's time for statements of 100 rows.
+import pg from 'pg'
+import { installCapture } from '../../src/dual-write/capture.js'
+import type { Pair } from '../../test/support/servers.js'
+import { pairedBy } from '../paired.js'
+import { databases, forgetAll, migrationOn } from './ground.js'
+import { ratio, type Outcome } from './outcome.js'
+
+const CLIENTS = 16
+const ROWS_OF_A_STATEMENT = 100
+const KINDS = ['insert', 'update', 'delete'] as const
+type Cost = Readonly<Record<(typeof KINDS)[number], number>>
+
+const TABLES = ['plain', 'again', 'captured'] as const
+type Table = (typeof TABLES)[number]
+
+const MOST_SINGLE = 1.4
+const MOST_A_ROW = 2.5
+
+export async function capture(pair: Pair, quick: boolean): Promise<Outcome[]> {
+  const urls = await databases(pair, 'bench_capture', TABLES.map(tableAndFunction).join(';'))
+  const m = await migrationOn('bench_capture', urls, ['public.captured'])
+  const clients = Array.from({ length: CLIENTS }, () => new pg.Client({ connectionString: urls.old }))
+  try {
+    await installCapture(m, 'old', performance.now() + 10_000)
+    await Promise.all(clients.map((client) => client.connect()))
+    const { run } = m.control.old
+    const tidied = async (slice: () => Promise<Cost>, table: Table): Promise<Cost> => {
+      const cost = await slice()
+      await run(forgetAll(m))
+      await run(`vacuum public.${table}`)
+      return cost
+    }
+    const single = (table: Table) => () =>
+      tidied(() => singleRows(clients, table, quick ? 400 : 3_000), table)
+    const many = (table: Table) => () => tidied(() => statements(run, table, quick ? 50 : 200), table)
+    const outcomes: Outcome[] = []
+    for (const [what, slice, quads, most] of [
+      [`single-row %s, autocommit, ${CLIENTS} clients`, single, quick ? 3 : 8, MOST_SINGLE],
+      [`server's time a row, %s of ${ROWS_OF_A_STATEMENT} rows`, many, quick ? 5 : 20, MOST_A_ROW],
+    ] as const) {
+      const same = await pairedBy(KINDS, quads, slice('plain'), slice('again'))
+      const added = await pairedBy(KINDS, quads, slice('plain'), slice('captured'))
+      for (const kind of KINDS)
+        outcomes.push(
+          ratio(`captured ${what.replace('%s', kind)}`, added[kind], same[kind], {
+            most,
+            remark: `${added[kind].medianA.toFixed(1)} µs without`,
+          }),
+        )
+    }
+    return outcomes
+  } finally {
+    await Promise.allSettled(clients.map((client) => client.end()))
+    await m.close()
+  }
+}
+
+/** Microseconds a row, until all have answered. */
+async function singleRows(clients: readonly pg.Client[], table: Table, rows: number): Promise<Cost> {
+  const each = async (text: string): Promise<number> => {
+    let left = rows
+    const began = performance.now()
+    await Promise.all(
+      clients.map(async (client) => {
+        while (left > 0) await client.query(text, [left--])
+      }),
+    )
+    return ((performance.now() - began) * 1_000) / rows
+  }
+  return {
+    insert: await each(`insert into ${table} (id, n, note) values ($1, 0, 'this is the note of an item')`),
+    update: await each(`update ${table} set n = n + 1 where id = $1`),
+    delete: await each(`delete from ${table} where id = $1`),
+  }
+}
+
+type Run = (text: string, values: readonly unknown[]) => Promise<Record<string, unknown>[]>
+
+/** Microseconds a row, told by the server: what a client and the network take is not in them. */
+async function statements(run: Run, table: Table, count: number): Promise<Cost> {
+  const [row] = await run(`select * from public.time_${table}($1)`, [count])
+  return {
+    insert: Number(row?.['inserting']),
+    update: Number(row?.['updating']),
+    delete: Number(row?.['deleting']),
+  }
+}
+
+const tableAndFunction = (table: Table): string => `
+  create table ${table} (id int primary key, n int not null, note text not null);
+  create function time_${table}(statements int, out inserting float8, out updating float8, out deleting float8)
+  language plpgsql set search_path = public as $$
+  declare
+    began timestamptz := clock_timestamp();
+    rows_all int := statements * ${ROWS_OF_A_STATEMENT};
+  begin
+    for i in 0 .. statements - 1 loop
+      insert into ${table} select i * ${ROWS_OF_A_STATEMENT} + g, g, 'this is the note of an item'
+        from generate_series(1, ${ROWS_OF_A_STATEMENT}) g;
+    end loop;
+    inserting := extract(epoch from clock_timestamp() - began) * 1e6 / rows_all;
+    began := clock_timestamp();
+    for i in 0 .. statements - 1 loop
+      update ${table} set n = n + 1
+       where id between i * ${ROWS_OF_A_STATEMENT} + 1 and (i + 1) * ${ROWS_OF_A_STATEMENT};
+    end loop;
+    updating := extract(epoch from clock_timestamp() - began) * 1e6 / rows_all;
+    began := clock_timestamp();
+    for i in 0 .. statements - 1 loop
+      delete from ${table}
+       where id between i * ${ROWS_OF_A_STATEMENT} + 1 and (i + 1) * ${ROWS_OF_A_STATEMENT};
+    end loop;
+    deleting := extract(epoch from clock_timestamp() - began) * 1e6 / rows_all;
+  end $$`
