@@ -1,6 +1,7 @@
 // What is on record and how far its relay has come, asked of the side that writes in one query.
 import type { Migration } from '../control/migration.js'
 import { quoteIdent, quoteLiteral, recordTable } from '../control/names.js'
+import type { StuckRow } from '../mirror/lag.js'
 import { otherSide } from '../phase/phases.js'
 import type { Side } from '../phase/phases.js'
 import { readBackfill } from './backfill.js'
@@ -8,18 +9,6 @@ import type { Backfill } from './backfill.js'
 import { RecordAlarm } from './record-alarm.js'
 import { lookOf, lookSql } from './record-look.js'
 import type { LookColumns, RecordLook } from './record-look.js'
-
-/** A row, or a table, that the other side does not take. */
-export interface StuckRow {
-  readonly table: string
-  /** Undefined where no row of the table can be written. */
-  readonly key: string | undefined
-  readonly sqlstate: string
-  readonly message: string
-  /** As ISO time. */
-  readonly since: string
-  readonly setAside: boolean
-}
 
 export interface RecordStatus {
   /** The side that writes. */

@@ -96,6 +96,8 @@ function writer(
       try {
         await pool.query(`insert into account (balance) values ($1)`, [nr])
         acknowledged++
+        // A steady load, and a processor left for everybody else.
+        await pool.query('select pg_sleep(0.005)')
         await pool.query(`update account set balance = balance + 1 where id = 1`)
         await pool.query(`insert into job (queue) values ($1), ($1)`, [queue])
         await pool.query(
@@ -142,42 +144,53 @@ async function drained(side: Side): Promise<void> {
   }
 }
 
-it('goes all the way and back and there again under load in two processes, and ends with both sides equal', async () => {
-  await both(SCHEMA)
-  await observers.old.query(`insert into account (balance) select i from generate_series(1, 3000) i;
+it(
+  'goes all the way and back and there again under load in two processes, and ends with both sides equal',
+  { timeout: 60_000 },
+  async () => {
+    await both(SCHEMA)
+    await observers.old.query(`insert into account (balance) select i from generate_series(1, 3000) i;
     insert into event select i, '2026-02-02' from generate_series(100, 400) i`)
-  const [first, second] = [await join(), await join()]
-  const writers = [writer(first, 'first'), writer(second, 'second')]
-  const pauses: number[] = []
-  for (const phase of ['mirror', 'shadow', 'live', 'shadow', 'live', 'rampdown'] as const satisfies Phase[]) {
-    const event = await first.advance(phase)
-    if (event) pauses.push(event.pauseMillis)
-    const more = await second.pool.query<{ n: number }>('select count(*)::int as n from account')
-    expect(more.rows[0]?.n).toBeGreaterThan(3000)
-  }
-  const ended = await Promise.all(writers.map((one) => one.stop()))
-  expect(ended.flatMap(({ failed }) => failed)).toEqual([])
-  await drained('new')
-  await expectEqual('account', 'job', 'event')
-  const acknowledged = ended.reduce((sum, one) => sum + one.acknowledged, 0)
-  const { rows } = await observers.new.query<{ n: number }>('select count(*)::int as n from account')
-  expect(rows[0]?.n).toBe(3000 + acknowledged)
-  console.log(
-    `${acknowledged} rounds of writes, pauses of ${pauses.map((millis) => millis.toFixed(1)).join(', ')} ms`,
-  )
-  await first.advance('new')
-  for (const side of ['old', 'new'] as const) {
-    const left = await observers[side]
-      .query(`select tgname from pg_trigger where tgname like 'cutover_capture%'
+    const [first, second] = [await join(), await join()]
+    const writers = [writer(first, 'first'), writer(second, 'second')]
+    const pauses: number[] = []
+    for (const phase of [
+      'mirror',
+      'shadow',
+      'live',
+      'shadow',
+      'live',
+      'rampdown',
+    ] as const satisfies Phase[]) {
+      const event = await first.advance(phase)
+      if (event) pauses.push(event.pauseMillis)
+      const more = await second.pool.query<{ n: number }>('select count(*)::int as n from account')
+      expect(more.rows[0]?.n).toBeGreaterThan(3000)
+    }
+    const ended = await Promise.all(writers.map((one) => one.stop()))
+    expect(ended.flatMap(({ failed }) => failed)).toEqual([])
+    await drained('new')
+    await expectEqual('account', 'job', 'event')
+    const acknowledged = ended.reduce((sum, one) => sum + one.acknowledged, 0)
+    const { rows } = await observers.new.query<{ n: number }>('select count(*)::int as n from account')
+    expect(rows[0]?.n).toBe(3000 + acknowledged)
+    console.log(
+      `${acknowledged} rounds of writes, pauses of ${pauses.map((millis) => millis.toFixed(1)).join(', ')} ms`,
+    )
+    await first.advance('new')
+    for (const side of ['old', 'new'] as const) {
+      const left = await observers[side]
+        .query(`select tgname from pg_trigger where tgname like 'cutover_capture%'
       union all select proname from pg_proc where proname like 'cutover_capture%'
       union all select relname from pg_class where relname like 'record_%'`)
-    expect(left.rows).toEqual([])
-  }
-  await expect(first.advance('shadow')).rejects.toMatchObject({ code: 'ERR_PHASE_ILLEGAL' })
-  // The other process hears of it later, and is not kept up by what was taken away under it.
-  if (second.phase !== 'new') await once(second, 'phase')
-  expect(warnings).toEqual([])
-})
+      expect(left.rows).toEqual([])
+    }
+    await expect(first.advance('shadow')).rejects.toMatchObject({ code: 'ERR_PHASE_ILLEGAL' })
+    // The other process hears of it later, and is not kept up by what was taken away under it.
+    if (second.phase !== 'new') await once(second, 'phase')
+    expect(warnings).toEqual([])
+  },
+)
 
 it('goes back to the first phase, where nothing is left of it, and begins again', async () => {
   await both(SCHEMA)
@@ -261,6 +274,20 @@ it('begins no cutover while a row is refused by the other side, and names it', a
   await observers.new.query(`alter table account drop constraint small`)
   await drained('old')
   await cutover.advance('live')
+  await expectEqual('account')
+})
+
+it('has a process that joins later write to the other side when the others have gone', async () => {
+  await both(SCHEMA)
+  const first = await join()
+  await first.advance('live')
+  const later = await join()
+  expect(later.phase).toBe('live')
+  await first.end()
+  await later.pool.query(`insert into account (balance) values (1)`)
+  await mirrored(later)
+  await expectEqual('account')
+  await later.rollback()
   await expectEqual('account')
 })
 

@@ -14,7 +14,6 @@ const MOMENTS: readonly (readonly [at: string, moved: boolean])[] = [
   ['capture', false],
   ['catch-up started', false],
   ['decide done', true],
-  ['open done', true],
 ]
 
 let f: ProtocolFixture
