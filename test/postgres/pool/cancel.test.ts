@@ -160,8 +160,11 @@ describe('the text of a request', () => {
 
 describe('the side of a backend that has been seen on both', () => {
   const pool = (known: boolean, client?: object): SidePool =>
-    ({ clientOf: () => client, backends: { all: () => (known ? [7] : []) } }) as unknown as SidePool
-  const idle = { _queryQueue: [], readyForQuery: true, getTransactionStatus: () => 'I' }
+    ({
+      watching: new Map(client ? [[client, () => {}]] : []),
+      backends: { all: () => (known ? [7] : []) },
+    }) as unknown as SidePool
+  const idle = { processID: 7, _queryQueue: [], readyForQuery: true, getTransactionStatus: () => 'I' }
   const busy = { ...idle, _activeQuery: {} }
 
   it.each([
