@@ -192,6 +192,30 @@ it(
   },
 )
 
+it('ends in the middle of bringing rows over, and another process goes on where it was', async () => {
+  await both(SCHEMA)
+  await observers.old.query(`insert into account (balance) select i from generate_series(1, 2000) i`)
+  const first = await join({ dualWrite: { backfillRowsPerSecond: 500 } })
+  let ended: Promise<void> | undefined
+  first.on('progress', ({ done, total }) => {
+    if (done > 0 && done < total) ended ??= first.end()
+  })
+  await expect(first.advance('mirror')).rejects.toMatchObject({ code: 'ERR_ENDED' })
+  await ended
+  const { rows } = await observers.old.query<{ done: string }>(
+    `select rows_done::text as done from cutover.backfill where table_name like '%account%'`,
+  )
+  const before = Number(rows[0]?.done)
+  expect(before).toBeGreaterThan(0)
+  const second = await join()
+  expect(second.phase).toBe('old')
+  const seen: number[] = []
+  second.on('progress', ({ done }) => seen.push(done))
+  await second.advance('mirror')
+  expect(Math.min(...seen)).toBeGreaterThanOrEqual(before)
+  await expectEqual('account')
+})
+
 it('goes back to the first phase, where nothing is left of it, and begins again', async () => {
   await both(SCHEMA)
   await observers.old.query(`insert into account (balance) select i from generate_series(1, 10) i`)
