@@ -128,6 +128,7 @@ const VERSIONS = [
   );
   -- A hash, since a key may be longer than an index takes.
   create unique index on cutover.stuck (name, tbl, coalesce(pg_catalog.md5(key), ''));
+  alter table cutover.stuck replica identity full;
   `,
 ] as const
 
@@ -185,6 +186,8 @@ async function upgrade(control: ControlConnection): Promise<void> {
       )
     }
     for (const statements of VERSIONS.slice(version)) await run(statements)
+    // It has no key, and without one it cannot be updated where somebody publishes all tables.
+    await run(`alter table cutover.version replica identity full`)
     await run(`update cutover.version set version = $1`, [CURRENT])
   })
 }

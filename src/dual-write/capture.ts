@@ -49,6 +49,8 @@ async function ensureRecord(control: ControlConnection, name: string): Promise<v
       autovacuum_vacuum_cost_delay = 0)`)
     await run(`create index on ${table} (xid)`)
     await run(`create index on ${table} (tbl) where whole`)
+    // It has no key, and without one nothing of it can be deleted where somebody publishes all tables.
+    await run(`alter table ${table} replica identity full`)
   })
 }
 
