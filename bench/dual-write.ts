@@ -1,10 +1,13 @@
 // What a mirror by dual-write costs and how fast it is: capture, relay, backfill, lag, and waiting until both sides have it.
 import { startPair } from '../test/support/servers.js'
+import { awaiting } from './dual-write/awaiting.js'
 import { capture } from './dual-write/capture.js'
 import { backfill, carrying } from './dual-write/carrying.js'
+import { lag } from './dual-write/lag.js'
 import { HEAD, isMet, line, type Outcome } from './dual-write/outcome.js'
+import { wake } from './dual-write/wake.js'
 
-const PARTS = { capture, carrying, backfill } as const
+const PARTS = { capture, carrying, backfill, lag, awaiting, wake } as const
 
 /** `only` names one part, for whoever works on it. */
 export async function dualWrite(quick: boolean) {

@@ -20,13 +20,14 @@ export const ITEM = 'create table item (id int primary key, n int not null, note
 export const someItems = (first: number, last: number): string =>
   `insert into item select i, i, 'this is the note of the item number ' || i from generate_series(${first}, ${last}) i`
 
-/** The same tables in a database of this name on both servers. */
-export async function databases(pair: Pair, name: string, schema: string): Promise<Urls> {
+/** The same tables in a database of this name on both servers, and rows on the old side, which a mirror brings over. */
+export async function databases(pair: Pair, name: string, schema: string, rows = ''): Promise<Urls> {
   const urls = { old: pair.old.url(name), new: pair.new.url(name) }
   for (const side of ['old', 'new'] as const) {
     await withClient(pair[side].url(), (client) => client.query(`create database ${name}`))
     await withClient(urls[side], (client) => client.query(schema))
   }
+  await withClient(urls.old, (client) => client.query(rows))
   return urls
 }
 

@@ -27,7 +27,12 @@ export function ratio(what: string, added: Paired, same?: Paired, bound: Partial
 }
 
 /** How many of the second's there are in the time of one of the first's. */
-export function throughput(what: string, added: Paired, same?: Paired, bound: Partial<Outcome> = {}): Outcome {
+export function throughput(
+  what: string,
+  added: Paired,
+  same?: Paired,
+  bound: Partial<Outcome> = {},
+): Outcome {
   const of = (pair: Paired, difference: number): number => round(1 / (1 + difference / pair.medianA))
   return {
     what,
