@@ -4,15 +4,22 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import { CutoverError, isCutoverError } from '../errors.js'
 import { confirm } from './confirm.js'
 import { EXIT, type Outcome } from './outcome.js'
+import { indexesCommand } from './indexes-command.js'
+import { mirrorCommand } from './mirror-command.js'
 import { openMigration, type ConnectFlags } from './open-migration.js'
 import { preflightCommand } from './preflight-command.js'
 import { recoverCommand } from './recover-command.js'
-import { paintFor, type Output, type Streams } from './screen.js'
+import { paintFor, shower, type Output, type Streams } from './screen.js'
+import { setAsideCommand } from './set-aside-command.js'
 import { shadowCommand } from './shadow-command.js'
 import { statusCommand } from './status-command.js'
 import type { Migration } from '../control/migration.js'
 
 interface Flags extends ConnectFlags {
+  readonly watch?: true | number
+  readonly table?: string
+  readonly key?: string
+  readonly again?: true
   readonly json?: true
   readonly stage?: 'mirror' | 'cutover'
   readonly dryRun?: true
@@ -28,8 +35,18 @@ const EPILOGUE = `
 The URLs may come from OLD_DATABASE_URL and NEW_DATABASE_URL instead, which keeps passwords out of the process list.
 Exit codes: 0 done, 1 refused or failed and nothing changed, 2 wrong usage, 3 needs "recover".`
 
-const SHADOW_EPILOGUE = `
-It ends with 1 as well where compared reads have differed for real, or where a database could not be asked.`
+const ALSO_REFUSED = {
+  shadow: 'where compared reads have differed for real, or where a database could not be asked',
+  mirror: 'where a mirror by dual-write is not at work, or something is stuck',
+  'set-aside': 'where it lists something that is stuck and not set aside',
+  indexes: 'where some are missing',
+} as const
+
+const alsoRefused = (command: keyof typeof ALSO_REFUSED): string =>
+  `\nIt ends with 1 as well ${ALSO_REFUSED[command]}.`
+
+const SET_ASIDE_EPILOGUE = `
+What is set aside stays different on the two sides until somebody changes the row again, or --again has it tried.`
 
 /** Runs one command line and gives its exit code; writes nothing but to these streams and never ends the process. */
 export async function runCommandLine(
@@ -62,8 +79,12 @@ export async function runCommandLine(
       .option('--tables <list>', 'tables in scope, as schema.table separated by commas (default: all)')
       .addOption(
         new Option('--mirror <kind>', 'what copies the changes')
-          .choices(['replication', 'none'])
+          .choices(['replication', 'dual-write', 'none'])
           .default('replication'),
+      )
+      .option(
+        '--mapped <pairs>',
+        'with --mirror dual-write: tables with another name on the new side, as old=new separated by commas',
       )
       .option('--json', 'print one JSON object')
       .addHelpText('after', EPILOGUE)
@@ -101,7 +122,30 @@ export async function runCommandLine(
     .option('--reset', 'have every process count anew; asks before it does')
     .option('--yes', 'with --reset: do not ask')
     .option('--dry-run', 'with --reset: say what would be forgotten')
-    .addHelpText('after', SHADOW_EPILOGUE)
+    .addHelpText('after', alsoRefused('shadow'))
+  command('mirror', 'shows the mirror in detail; changes nothing', mirrorCommand)
+    .option(
+      '--watch [seconds]',
+      'look again and again: to the end of the initial copy if one is under way, else until interrupted',
+      someSeconds,
+    )
+    .addHelpText('after', alsoRefused('mirror'))
+  command(
+    'set-aside',
+    'lists what the other side of a mirror by dual-write refuses, or has the mirror do without some of it',
+    setAsideCommand,
+  )
+    .option('--table <table>', 'do without what is stuck of this table, as it is listed; asks before it does')
+    .option('--key <key>', 'with --table: of this row alone, as it is listed')
+    .option('--again', 'have all of it, or that of --table and --key, tried again')
+    .option('--yes', 'do not ask')
+    .option('--dry-run', 'say what would be done')
+    .addHelpText('after', SET_ASIDE_EPILOGUE + alsoRefused('set-aside'))
+  command(
+    'indexes',
+    'prints the SQL for indexes and constraints that the other side still lacks; changes nothing',
+    indexesCommand,
+  ).addHelpText('after', alsoRefused('indexes'))
 
   try {
     await program.parseAsync([...args], { from: 'user' })
@@ -119,12 +163,16 @@ async function runCommand(
   streams: Streams,
 ): Promise<number> {
   const paint = paintFor(streams.out, environment)
+  const terminal = streams.out.isTTY === true && !flags.json
+  const shown = shower(streams.out, terminal)
   let outcome: Outcome
   try {
     const m = openMigration(flags, environment)
     try {
       outcome = await run(m, flags, {
         paint,
+        terminal,
+        show: (block) => shown.show(block),
         note: (line) => void streams.err.write(`${line}\n`),
         confirm: (question) => confirm(question, streams.in, streams.err),
       })
@@ -136,8 +184,9 @@ async function runCommand(
   }
   const lines = flags.json ? [JSON.stringify(outcome.json)] : outcome.lines
   // What went wrong belongs to the errors, unless a machine reads the one object.
-  const to = outcome.json['error'] !== undefined && !flags.json ? streams.err : streams.out
-  to.write(lines.map((line) => `${line}\n`).join(''))
+  if (outcome.json['error'] !== undefined && !flags.json)
+    streams.err.write(lines.map((line) => `${line}\n`).join(''))
+  else shown.end(lines)
   return outcome.exit
 }
 
@@ -155,6 +204,12 @@ function refusal(error: unknown): Outcome {
 function whole(given: string): number {
   if (/^[1-9]\d{0,5}$/.test(given)) return Number(given)
   throw new InvalidArgumentError('expected a whole number above 0')
+}
+
+function someSeconds(given: string): number {
+  const seconds = /^\d{1,5}(\.\d{1,3})?$/.test(given) ? Number(given) : 0
+  if (seconds >= 0.1) return seconds
+  throw new InvalidArgumentError('expected seconds, 0.1 or more')
 }
 
 function version(): string {

@@ -15,7 +15,8 @@ export interface ConnectFlags {
   readonly oldReachedBy?: string
   readonly newReachedBy?: string
   readonly tables?: string
-  readonly mirror: 'replication' | 'none'
+  readonly mirror: 'replication' | 'dual-write' | 'none'
+  readonly mapped?: string
 }
 
 /** Throws `ERR_OPTION`, whose message never holds a URL. Opens nothing yet. */
@@ -23,14 +24,17 @@ export function openMigration(
   flags: ConnectFlags,
   environment: Readonly<Record<string, string | undefined>>,
 ): Migration {
-  const { oldReachedBy, newReachedBy } = flags
+  const { oldReachedBy, newReachedBy, mirror, mapped } = flags
+  if (mapped !== undefined && mirror !== 'dual-write')
+    throw new CutoverError('ERR_OPTION', '--mapped belongs to --mirror dual-write')
   const options = readOptions({
     name: flags.name,
     old: { connectionString: urlOf('old', flags.old, environment) },
     new: { connectionString: urlOf('new', flags.new, environment) },
     source: memorySource(),
     control: { oldReachedBy, newReachedBy },
-    mirror: flags.mirror,
+    mirror,
+    ...(mapped !== undefined && { dualWrite: { mapped: pairsOf(mapped) } }),
     tables: flags.tables?.split(',').map((table) => table.trim()),
   })
   // The side only matters to the gate of a process with traffic.
@@ -41,6 +45,21 @@ export function openMigration(
   )
   // The URLs are those of a coordinator; whom the application connects as is not known here.
   return { ...m, poolRoles: { old: undefined, new: undefined } }
+}
+
+function pairsOf(mapped: string): Record<string, string> {
+  const pairs = mapped.split(',').map((pair) => pair.split('=').map((table) => table.trim()))
+  const wrong = pairs.find((pair) => pair.length !== 2)
+  if (wrong)
+    throw new CutoverError(
+      'ERR_OPTION',
+      `--mapped has "${wrong.join('=')}"; expected pairs such as public.orders=shop.orders or public.*=shop.*, separated by commas`,
+    )
+  const names = pairs.map(([old]) => old)
+  const twice = names.find((old, nr) => names.indexOf(old) !== nr)
+  if (twice !== undefined)
+    throw new CutoverError('ERR_OPTION', `--mapped names ${twice} twice; expected each table once`)
+  return Object.fromEntries(pairs) as Record<string, string>
 }
 
 function urlOf(

@@ -1,8 +1,9 @@
 // `pg-cutover recover`: ends whatever change of writer was left under way, by what both sides say.
 import type { Migration } from '../control/migration.js'
 import { recover } from '../coordinator/recover.js'
+import { isCutoverError } from '../errors.js'
 import { EXIT, type Outcome } from './outcome.js'
-import { look } from './look.js'
+import { look, refuseOtherMirror } from './look.js'
 import type { Output } from './screen.js'
 
 export async function recoverCommand(
@@ -28,6 +29,11 @@ async function dryRun(m: Migration): Promise<Outcome> {
 }
 
 async function forReal(m: Migration, { paint }: Output): Promise<Outcome> {
+  for (const side of ['old', 'new'] as const)
+    await refuseOtherMirror(m, side).catch((error: unknown) => {
+      // What cannot be reached is told below.
+      if (isCutoverError(error, 'ERR_OPTION')) throw error
+    })
   const { done, open, writer, phase, epoch } = await recover(m)
   const nothingRead = writer === undefined && done.length === 0
   return {

@@ -26,6 +26,10 @@ export interface Paint {
 
 export interface Output {
   readonly paint: Paint
+  /** The result goes to a terminal. */
+  readonly terminal: boolean
+  /** Says it before the result: in place of what was shown last on a terminal, as further lines elsewhere. */
+  show(lines: readonly string[]): void
   /** Says what is happening, apart from the result. */
   note(line: string): void
   /** Asks a person. Throws `ERR_OPTION` where there is none. */
@@ -44,6 +48,39 @@ const NO_COLOURS: Paint = { good: plain, bad: plain, warn: plain, faint: plain }
 /** Colours on a terminal, unless NO_COLOR says otherwise. */
 export const paintFor = (to: Sink, environment: Readonly<Record<string, string | undefined>>): Paint =>
   to.isTTY === true && !environment['NO_COLOR'] ? COLOURS : NO_COLOURS
+
+export interface Shower {
+  /** In place of what was shown before, where it draws; as further lines elsewhere. */
+  show(lines: readonly string[]): void
+  /** The last one, which stays. */
+  end(lines: readonly string[]): void
+}
+
+export function shower(to: Sink, draws: boolean): Shower {
+  let shown = 0
+  const write = (lines: readonly string[], before: string, after: string): void => {
+    const back = shown === 0 ? '' : `\u001B[${shown}A\u001B[0J`
+    shown = draws ? lines.length : 0
+    to.write(back + before + lines.map((line) => `${line}\n`).join('') + after)
+  }
+  return {
+    // Without the terminal's wrapping, so that a line is a line however narrow it is.
+    show: (lines) => (draws ? write(lines, '\u001B[?7l', '\u001B[?7h') : write(lines, '', '')),
+    end: (lines) => write(lines, '', ''),
+  }
+}
+
+const BAR_WIDTH = 30
+
+export function bar(done: number, total: number): string {
+  const filled = total > 0 ? Math.min(BAR_WIDTH, Math.floor((done / total) * BAR_WIDTH)) : BAR_WIDTH
+  return '█'.repeat(filled) + '░'.repeat(BAR_WIDTH - filled)
+}
+
+/** On one line, and without the signs that a terminal obeys: names, keys and messages of a database may hold any. */
+export const printable = (text: string): string => text.replaceAll(/[\s\p{Cc}]+/gu, ' ').trim()
+
+export const counted = (number: number): string => number.toLocaleString('en')
 
 /** Two columns, the first as wide as its widest cell. */
 export function columns(rows: readonly (readonly [string, string])[]): string[] {

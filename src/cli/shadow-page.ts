@@ -1,6 +1,7 @@
 // The report of compared reads as one page of HTML that needs nothing else, for reading and for printing.
 import type { Mismatch, StatementReport } from '../shadow/report.js'
-import { count, counted, millis, skippedText, timesText } from './shadow-text.js'
+import { counted } from './screen.js'
+import { count, millis, skippedText, timesText } from './shadow-text.js'
 import type { FleetReport } from './shadow-reports.js'
 
 // The browser is told as well that nothing is to be fetched or run.

@@ -1,6 +1,6 @@
 // The report of compared reads as text for a terminal.
 import type { Mismatch, Percentiles, StatementReport } from '../shadow/report.js'
-import { columns, table, type Paint } from './screen.js'
+import { columns, counted, printable, table, type Paint } from './screen.js'
 import type { FleetReport } from './shadow-reports.js'
 
 const LONGEST_TEXT = 110
@@ -30,8 +30,6 @@ export function reportText(report: FleetReport, top: number, paint: Paint): stri
     ...more(report.mismatches.length - mismatches.length, 'difference'),
   ]
 }
-
-export const counted = (number: number): string => number.toLocaleString('en')
 
 export const count = (number: number, noun: string): string =>
   `${counted(number)} ${noun}${number === 1 ? '' : noun.endsWith('s') ? 'es' : 's'}`
@@ -122,7 +120,7 @@ function mismatchLines({ outcome, fingerprint, at, detail, keys }: Mismatch, pai
   const word = outcome === 'real' ? paint.bad(outcome.padEnd(9)) : outcome.padEnd(9)
   const rows = (['old', 'new'] as const).filter((side) => keys[side].length > 0)
   return [
-    `  ${word}  ${fingerprint}  ${at}  ${plain(detail)}`,
+    `  ${word}  ${fingerprint}  ${at}  ${printable(detail)}`,
     ...rows.map((side) => paint.faint(`             rows of ${side} alone: ${keys[side].join(' ')}`)),
   ]
 }
@@ -130,10 +128,7 @@ function mismatchLines({ outcome, fingerprint, at, detail, keys }: Mismatch, pai
 const more = (left: number, noun: string): string[] =>
   left > 0 ? [`  and ${count(left, `more ${noun}`)}; see --top or --json`] : []
 
-/** What a statement names may hold signs that a terminal obeys. */
-const plain = (text: string): string => text.replaceAll(/[\s\p{Cc}]+/gu, ' ').trim()
-
 function oneLine(text: string): string {
-  const line = plain(text)
+  const line = printable(text)
   return line.length > LONGEST_TEXT ? `${line.slice(0, LONGEST_TEXT - 1)}…` : line
 }

@@ -1,14 +1,15 @@
 // `pg-cutover status`: which side takes writes, what each side says, and how the mirror is.
 import type { Migration } from '../control/migration.js'
-import { otherSide, type Side } from '../phase/phases.js'
+import type { Side } from '../phase/phases.js'
 import { EXIT, type Outcome } from './outcome.js'
-import { look, type MirrorLook, type SideLook } from './look.js'
-import { bytes, columns, type Output } from './screen.js'
+import { look, twice, type SideLook } from './look.js'
+import { mirrorJson, mirrorRows } from './mirror-text.js'
+import { columns, type Output } from './screen.js'
 
 const SIDES = ['old', 'new'] as const satisfies readonly Side[]
 
 export async function statusCommand(m: Migration, _: unknown, { paint }: Output): Promise<Outcome> {
-  const { sides, writer, mirrors, leftOver } = await look(m)
+  const { sides, writer, mirrors, leftOver } = await twice(await look(m))
   const unreachable = SIDES.filter((side) => sides[side].unreachable !== undefined)
   const begun = SIDES.some((side) => sides[side].row !== undefined)
   const phase = writer?.phase ?? (begun ? undefined : unreachable.length > 0 ? undefined : 'not begun')
@@ -26,7 +27,7 @@ export async function statusCommand(m: Migration, _: unknown, { paint }: Output)
       const text = sideText(sides[side])
       return [side, sides[side].unreachable === undefined ? text : paint.bad(text)]
     }),
-    ...mirrors.map((mirror): [string, string] => ['mirror', mirrorText(mirror)]),
+    ...mirrors.flatMap((mirror) => mirrorRows(mirror, paint)),
   ]
   return {
     exit: leftOver.length > 0 ? EXIT.needsRecover : unreachable.length > 0 ? EXIT.refused : EXIT.done,
@@ -49,7 +50,7 @@ export async function statusCommand(m: Migration, _: unknown, { paint }: Output)
       writer: writer?.side ?? null,
       epoch: writer?.epoch ?? null,
       sides: Object.fromEntries(SIDES.map((side) => [side, sideJson(sides[side])])),
-      mirrors: mirrors.map(({ from, health }) => ({ from, to: otherSide(from), ...health })),
+      mirrors: mirrors.map(mirrorJson),
       needsRecover: leftOver.length > 0,
       leftOver,
     },
@@ -73,14 +74,4 @@ function sideJson({ address, row, unreachable }: SideLook): Record<string, unkno
     phase: row?.phase ?? null,
     target: row?.target ?? null,
   }
-}
-
-function mirrorText({ from, health }: MirrorLook): string {
-  const { enabled, tablesReady, tablesTotal, applyErrors, slotRetainedBytes } = health
-  return [
-    `${from} to ${otherSide(from)}: ${enabled ? 'running' : 'at rest'}`,
-    `${tablesReady} of ${tablesTotal} tables ready`,
-    ...(applyErrors > 0 ? [`${applyErrors} errors so far`] : []),
-    ...(slotRetainedBytes === undefined ? [] : [`${bytes(slotRetainedBytes)} of WAL kept for it`]),
-  ].join(', ')
 }

@@ -12,6 +12,8 @@ const NOWHERE = `postgres://app:${SECRET}@127.0.0.1:1/app`
 
 const both = ['--name', 'orders', '--old', NOWHERE, '--new', NOWHERE.replace('/app', '/other')]
 
+const BY_RECORD = ['--mirror', 'dual-write']
+
 describe('wrong usage ends with 2', () => {
   it.each([
     [[], 'Usage: pg-cutover'],
@@ -36,7 +38,16 @@ describe('wrong usage ends with 2', () => {
     ],
     [['status', ...both, '--name', 'a b'], 'name is "a b"; expected 1 to 63 letters'],
     [['status', ...both, '--tables', 'orders,'], 'expected an array of at least one table'],
-    [['status', ...both, '--mirror', 'dual-write'], 'Allowed choices are replication, none'],
+    [['status', ...both, '--mirror', 'dual'], 'Allowed choices are replication, dual-write, none'],
+    [['status', ...both, '--mapped', 'a.b=c.d'], '--mapped belongs to --mirror dual-write'],
+    [['status', ...both, ...BY_RECORD, '--mapped', 'a.b'], '--mapped has "a.b"; expected pairs'],
+    [['status', ...both, ...BY_RECORD, '--mapped', 'a.b=c,a.*=d.*'], 'dualWrite.mapped'],
+    [['status', ...both, ...BY_RECORD, '--mapped', 'a.b=c.d,a.b=e.f'], '--mapped names a.b twice'],
+    [['mirror', ...both, '--mirror', 'none'], '--mirror none leaves nothing to be shown'],
+    [['mirror', ...both, '--watch', '0'], 'expected seconds, 0.1 or more'],
+    [['set-aside', ...both], 'only a mirror by dual-write has something to set aside'],
+    [['set-aside', ...both, ...BY_RECORD, '--key', '1'], '--key belongs to --table'],
+    [['set-aside', ...both, ...BY_RECORD, '--yes'], '--yes and --dry-run belong to --table and --again'],
     [['preflight', ...both, '--stage', 'now'], 'Allowed choices are mirror, cutover'],
     [['preflight', ...both, '--dry-run'], "unknown option '--dry-run'"],
     [['shadow', ...both, '--top', '0'], "argument '0' is invalid. expected a whole number above 0"],
@@ -64,9 +75,14 @@ describe('help', () => {
     },
   )
 
-  it('of shadow says what else its exit code means', async () => {
-    const { out } = await run(['shadow', '--help'])
-    expect(out).toContain('It ends with 1 as well where compared reads have differed for real')
+  it.each([
+    ['shadow', 'compared reads have differed for real'],
+    ['mirror', 'a mirror by dual-write is not at work'],
+    ['set-aside', 'it lists something that is stuck'],
+    ['indexes', 'some are missing'],
+  ])('of %s says what else its exit code means', async (command, where) => {
+    const { out } = await run([command, '--help'])
+    expect(out).toContain(`It ends with 1 as well where ${where}`)
   })
 
   it('says its version', async () => {
@@ -81,6 +97,9 @@ describe('databases that do not answer', () => {
     ['recover'],
     ['recover', '--dry-run'],
     ['preflight'],
+    ['mirror', ...BY_RECORD],
+    ['set-aside', ...BY_RECORD],
+    ['indexes'],
     ['shadow'],
     ['shadow', '--reset', '--yes'],
     ['shadow', '--reset', '--dry-run'],
