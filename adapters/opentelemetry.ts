@@ -1,7 +1,8 @@
 // OpenTelemetry over the application's own @opentelemetry/api: metrics that read the status, spans made of events.
 import type { Cutover } from '../src/index.js'
 import { BUCKETS, INSTRUMENTS, openTelemetryName } from './observability/instruments.js'
-import type { Instrument, ReadKey, TimedKey } from './observability/instruments.js'
+import type { Instrument } from './observability/instrument.js'
+import type { ReadKey, TimedKey } from './observability/instruments.js'
 import { Observed, type Labels } from './observability/observed.js'
 import { checkShape } from './opentelemetry/api.js'
 import type {

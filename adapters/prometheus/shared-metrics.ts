@@ -1,9 +1,9 @@
 // The metrics of one registry, which all migrations of a process share: each has series of its own by its name.
+import type { Instrument } from '../observability/instrument.js'
 import {
   BUCKETS,
   INSTRUMENTS,
   prometheusName,
-  type Instrument,
   type InstrumentKey,
   type ReadKey,
   type TimedKey,

@@ -2,12 +2,8 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import {
-  INSTRUMENTS,
-  openTelemetryName,
-  prometheusName,
-  type Instrument,
-} from '../../adapters/observability/instruments.js'
+import type { Instrument } from '../../adapters/observability/instrument.js'
+import { INSTRUMENTS, openTelemetryName, prometheusName } from '../../adapters/observability/instruments.js'
 
 const root = join(import.meta.dirname, '../..')
 const read = (path: string): string => readFileSync(join(root, path), 'utf8')
