@@ -49,7 +49,8 @@ async function splitUp(
   for (const part of halves(portions)) {
     const open = part.filter(({ table }) => !isGivenUp(table, refusals))
     try {
-      // What one half holds back of the other's unique values was deleted before.
+      // What one half holds back of the other's unique values was deleted before. It cannot be deleted again: what is
+      // carried over here is on record until all of it is forgotten.
       await carrier.carry(open, 'replace')
     } catch (cause) {
       await splitUp(carrier, open, cause, refusals)

@@ -19,6 +19,7 @@ const LOOK_MILLIS = 250
 const SAMPLE_ROWS = 100
 /** Of rows that cannot be written together so many are tried one by one each time. */
 const SINGLE_ROWS = 20
+const UNIQUE_TRIES = 3
 
 export class RelayStuck {
   readonly #m: Migration
@@ -26,6 +27,7 @@ export class RelayStuck {
   #rows: StuckRow[] = []
   #due = 0
   #retryAt = 0
+  #suspects: ReadonlyMap<string, number> = new Map()
   #turn = 0
 
   constructor(m: Migration, carrier: Carrier) {
@@ -48,7 +50,9 @@ export class RelayStuck {
     this.#due = performance.now() + LOOK_MILLIS
   }
 
-  async note(refusals: readonly Refusal[]): Promise<void> {
+  /** Whatever is refused stays on record; what this takes for stuck is tried more seldom. */
+  async note(all: readonly Refusal[]): Promise<void> {
+    const refusals = this.#settled(all)
     if (refusals.length === 0) return
     const known = this.#rows
     if (this.waiting.length === 0) this.#retryAt = performance.now() + RETRY_MILLIS
@@ -59,6 +63,23 @@ export class RelayStuck {
     )
     if (fresh.length > 0)
       this.#tell(`the other side refuses ${describeStuck(fresh)}. It stays on record and is tried again`)
+  }
+
+  /**
+   * A row that has another one in its way may have met a change of that very moment: the other is on record again then, and
+   * the next turn has both. It is believed to be stuck when that has happened several times in a row.
+   */
+  #settled(refusals: readonly Refusal[]): readonly Refusal[] {
+    const suspects = new Map<string, number>()
+    const settled = refusals.filter(({ table: { oid }, key, error }) => {
+      if (troubleOf(error) !== 'unique') return true
+      const times = (this.#suspects.get(`${oid} ${key}`) ?? 0) + 1
+      if (times >= UNIQUE_TRIES) return true
+      suspects.set(`${oid} ${key}`, times)
+      return false
+    })
+    this.#suspects = suspects
+    return settled
   }
 
   /** Rows that were set aside and have been carried over by a later change are as good as any. */

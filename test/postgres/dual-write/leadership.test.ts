@@ -1,4 +1,7 @@
 // One member of a relay leads at a time; who follows shuts out what the one before has under way.
+import { once } from 'node:events'
+import { connect, createServer } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import pg from 'pg'
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
 import { controlConnection } from '../../../src/control/control-connection.js'
@@ -7,7 +10,7 @@ import { installCapture } from '../../../src/dual-write/capture.js'
 import { RelayMember } from '../../../src/dual-write/relay-member.js'
 import { startProxy } from '../../support/proxy.js'
 import type { Proxy } from '../../support/proxy.js'
-import { fixture, migrationBetween, one, until } from '../mirror/fixture.js'
+import { fixture, migrationBetween, one, until, untilSo } from '../mirror/fixture.js'
 import type { Fixture } from '../mirror/fixture.js'
 
 let f: Fixture
@@ -58,11 +61,10 @@ async function apart(): Promise<{ readonly m: Migration; readonly old: Proxy; re
 const portOf = (url: string): number => Number(new URL(url).port)
 
 const leads = async (...candidates: readonly RelayMember[]): Promise<RelayMember> => {
-  for (;;) {
-    const leader = candidates.find(({ leading }) => leading)
-    if (leader) return leader
-    await until(f.old, 'true')
-  }
+  let leader: RelayMember | undefined
+  await untilSo(() => (leader = candidates.find(({ leading }) => leading)) !== undefined)
+  if (!leader) throw new Error('nobody leads')
+  return leader
 }
 
 const LOCKERS = `select pid from pg_locks where locktype = 'advisory' and granted
@@ -105,22 +107,87 @@ it('refuses a write that was read before the other side was opened', async () =>
   await until(
     f.old,
     `exists (select from pg_stat_activity where application_name = 'pg-cutover relay' and state = 'idle'
-       and datname = current_database() and query like 'commit;%')`,
+       and datname = current_database() and query like 'commit%')`,
   )
   await f.new(
     `update cutover.side set status = 'writer', epoch = 1, opened = 1, relay_generation = relay_generation + 1`,
   )
   await f.new(`update public.item set v = 'written by the application' where id = 3`)
   await there.new.resume()
-  const refused = new Promise<void>((resolve) => {
-    const look = (): void => void (member.leading ? setImmediate(look) : resolve())
-    look()
-  })
-  await refused
+  await untilSo(() => !member.leading)
   expect(await one(f.new, `select v from public.item where id = 3`)).toBe('written by the application')
   expect(await one(f.new, `select exists (select from public.history where v = 'late')`)).toBe(false)
   await f.new(`update cutover.side set status = 'mirror', epoch = 0, opened = 0`)
 })
+
+it('shuts out a write of its own that it lost and that arrives after a later one', async () => {
+  const network = await lossyNetwork(portOf(f.urls.new))
+  const url = new URL(f.urls.new)
+  url.host = `127.0.0.1:${network.port}`
+  const control = {
+    old: controlConnection({ side: 'old', config: { connectionString: f.urls.old } }),
+    new: controlConnection({ side: 'new', config: { connectionString: url.href } }),
+  }
+  closers.push(async () => {
+    await Promise.all([control.old.close(), control.new.close()])
+    network.close()
+  })
+  const member = memberOf(
+    migrationBetween(f.m.name, control, { ...f.urls, new: url.href }, { dualWrite: {} }),
+  )
+  await leads(member)
+  await f.old(`insert into public.item values (6, 'begin')`)
+  await member.applied()
+  const lost = network.lose(/^insert into "public"."item"/m)
+  await f.old(`update public.item set v = 'lost' where id = 6`)
+  const arrive = await lost
+  await f.old(`update public.item set v = 'last' where id = 6`)
+  await member.applied()
+  expect(await one(f.new, `select v from public.item where id = 6`)).toBe('last')
+  await arrive()
+  expect(await one(f.new, `select v from public.item where id = 6`)).toBe('last')
+  expect(await one(f.new, `select exists (select from public.history where v = 'lost')`)).toBe(false)
+})
+
+interface LossyNetwork {
+  readonly port: number
+  /** The next text like this is kept on its way, and its sender loses the connection; what is given lets it arrive. */
+  lose(text: RegExp): Promise<() => Promise<void>>
+  close(): void
+}
+
+async function lossyNetwork(port: number): Promise<LossyNetwork> {
+  const sockets = new Set<Socket>()
+  let losing: { readonly text: RegExp; readonly kept: (arrive: () => Promise<void>) => void } | undefined
+  const listener = createServer((client) => {
+    const server = connect(port, '127.0.0.1')
+    sockets.add(client).add(server)
+    let isLost = false
+    client.on('error', () => {}).on('close', () => isLost || server.destroy())
+    server.on('error', () => {}).on('close', () => client.destroy())
+    server.on('data', (chunk) => client.destroyed || client.write(chunk))
+    client.on('data', (chunk) => {
+      if (!losing?.text.test(chunk.toString())) return void server.write(chunk)
+      isLost = true
+      client.resetAndDestroy()
+      losing.kept(async () => {
+        server.end(chunk)
+        await once(server, 'close')
+      })
+      losing = undefined
+    })
+  })
+  listener.listen(0, '127.0.0.1')
+  await once(listener, 'listening')
+  return {
+    port: (listener.address() as AddressInfo).port,
+    lose: (text) => new Promise((kept) => (losing = { text, kept })),
+    close() {
+      listener.close()
+      for (const socket of sockets) socket.destroy()
+    },
+  }
+}
 
 it('rests while the side that it reads is no writer and nothing is on record', async () => {
   const member = memberOf()
@@ -128,7 +195,7 @@ it('rests while the side that it reads is no writer and nothing is on record', a
   await member.applied()
   await f.old(`update cutover.side set status = 'moved'`)
   try {
-    while (member.leading) await until(f.old, 'true')
+    await untilSo(() => !member.leading)
     expect(await one(f.old, `select count(*)::int from (${LOCKERS}) l`)).toBe(0)
   } finally {
     await f.old(`update cutover.side set status = 'writer'`)

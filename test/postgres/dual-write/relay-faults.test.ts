@@ -116,8 +116,8 @@ describe('a row that the other side refuses', () => {
   it('may be one that has another row of the other side in its way', async () => {
     await f.new(`create unique index one on public.item (n) where id > 400`)
     await f.old(`insert into public.item values (401, 1), (402, 1), (403, 2)`)
+    await until(f.old, `(select sqlstate = '23505' from cutover.stuck)`)
     await drainedBut(1)
-    expect(await one(f.old, `select sqlstate from cutover.stuck`)).toBe('23505')
     expect(await one(f.new, `select count(*)::int from public.item where id > 400`)).toBe(2)
     await f.old(
       `update public.item set n = 3 where id > 401 and n = 1; update public.item set n = id where id > 400`,

@@ -21,11 +21,13 @@ const BATCH_ROWS = 25
 
 let f: Fixture
 let member: RelayMember
+const warnings: string[] = []
 
 beforeAll(async () => {
   f = await fixture({ schema: SCHEMA, dualWrite: { batchRows: BATCH_ROWS, batchBytes: 64 * 1024 } })
   await installCapture(f.m, 'new', performance.now() + 10_000)
   await installCapture(f.m, 'old', performance.now() + 10_000)
+  f.m.events.on('warning', ({ message }) => void warnings.push(message))
   member = new RelayMember(f.m, 'old')
   member.start()
 })
@@ -45,7 +47,9 @@ const drained = (): Promise<void> =>
 const rowsOf = (run: Fixture['old'], table: string): Promise<string> =>
   one(run, `select coalesce(string_agg(t::text, ' ' order by t::text), '') from public.${table} t`)
 
+/** And nothing was refused on the way. */
 async function expectEqual(): Promise<void> {
+  expect(warnings).toEqual([])
   for (const table of TABLES) {
     const [old, next] = await Promise.all([rowsOf(f.old, table), rowsOf(f.new, table)])
     expect(next, table).toBe(old)
