@@ -9,7 +9,7 @@ import type { Lines } from './carry.js'
 import { Relay } from './relay.js'
 import type { Turn } from './relay.js'
 import { RelayReport } from './relay-report.js'
-import { backOffMillis } from './relay-trouble.js'
+import { backOffMillis, sqlstateOf } from './relay-trouble.js'
 import { sessionOf } from './rows-session.js'
 import { relayWay } from './way.js'
 
@@ -38,6 +38,8 @@ const CANDIDATE_MILLIS = 250
 /** Bounds each statement on the other side: one that is stalled is given up, and written again. */
 const WRITE_MILLIS = 30_000
 const READ_MILLIS = 15_000
+/** Whoever fails so often in a row leaves the lead to a process that may have a better way to the databases. */
+const MOST_FAILURES = 4
 /** What is under way on the other side may end when a member is closed. */
 const CLOSE_MILLIS = 1_000
 
@@ -134,6 +136,7 @@ export class RelayMember {
       open.push(here)
       try {
         const way = await relayWay(this.#m.control[to].run, this.#m, to)
+        if (this.#closed) return
         const there = this.#m.control[to].fork({
           statementTimeoutMillis: WRITE_MILLIS,
           connectTimeoutMillis: CONNECT_MILLIS,
@@ -181,6 +184,9 @@ export class RelayMember {
         this.#failed(error)
         known = false
         await this.#report.write(lines.here.run, generation).catch(() => {})
+        // What was sent and not answered may still arrive, after rows that are read later: nothing but another generation
+        // shuts it out.
+        if (sqlstateOf(error) === undefined || this.#failures >= MOST_FAILURES) return
         await this.#pace.pause(backOffMillis(this.#failures))
         continue
       }
