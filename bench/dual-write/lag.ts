@@ -12,6 +12,8 @@ const A_SECOND = 1_000
 const MOST = { p50: 5, p99: 20 }
 /** So seldom that the relay has gone to rest. */
 const IDLE_MILLIS = 200
+/** For what is left when the last write has ended. */
+const PATIENCE_MILLIS = 10_000
 const WRITE = 'insert into item values ($1, 0, $2)'
 
 export async function lag(pair: Pair, quick: boolean): Promise<Outcome[]> {
@@ -57,7 +59,9 @@ async function busy({ pool }: Cutover, seconds: number): Promise<Outcome[]> {
       await delay(1)
     }
     await Promise.all(writes)
-    while (shown.size < committed.size) await delay(1)
+    const deadline = performance.now() + PATIENCE_MILLIS
+    while (shown.size < committed.size && performance.now() < deadline) await delay(1)
+    if (shown.size < committed.size) throw new Error(`${shown.size} of ${committed.size} rows were heard of`)
   } finally {
     stop()
   }
