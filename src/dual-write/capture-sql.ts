@@ -45,7 +45,7 @@ export interface CaptureTrigger {
 type FunctionKind = 'new' | 'old' | 'row' | 'tru'
 
 /** The root's oid stands for all of a partitioned table. No longer than a name may be. */
-const functionName = (name: string, root: number, kind: FunctionKind): string =>
+export const functionName = (name: string, root: number, kind: FunctionKind): string =>
   `${captureName(name)}_${root}_${kind}`
 
 const triggerName = (name: string, root: number, kind: TriggerKind): string =>
@@ -56,6 +56,9 @@ const PINNED = `set datestyle = 'ISO, YMD' set timezone = 'UTC' set intervalstyl
   set extra_float_digits = '3' set bytea_output = 'hex' set lc_monetary = 'C'`
 
 const XID = 'pg_catalog.pg_current_xact_id()'
+
+/** What the source of each of the functions begins with, if it records rows by this key. */
+export const stampOfKey = (key: readonly string[]): string => `-- pg-cutover ${keyStamp({ key })} `
 
 const digest = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 16)
 

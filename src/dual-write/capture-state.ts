@@ -2,7 +2,15 @@
 import type { Run } from '../control/control-connection.js'
 import { captureName, quoteLiteral } from '../control/names.js'
 import type { Migration } from '../control/migration.js'
-import { captureFunctions, captureTriggers, keyStamp, relationsSql, TRIGGER_KINDS } from './capture-sql.js'
+import {
+  captureFunctions,
+  captureTriggers,
+  functionName,
+  keyStamp,
+  relationsSql,
+  stampOfKey,
+  TRIGGER_KINDS,
+} from './capture-sql.js'
 import type { CapturePlan } from './capture-sql.js'
 import type { MirroredTable } from './tables.js'
 
@@ -120,6 +128,21 @@ export async function captureGaps(
     ...states.flatMap(({ table, fault }) => (fault === undefined ? [] : [{ table, fault }])),
     ...tables.filter((table) => !seen.has(table)).map((table) => ({ table, fault: 'not captured' as const })),
   ]
+}
+
+/** Tables whose changes are on record by other columns than those of `key`: what is on record must not be read as if it were. */
+export async function recordedOtherwise(
+  run: Run,
+  { name }: Pick<Migration, 'name'>,
+  tables: readonly MirroredTable[],
+): Promise<ReadonlySet<number>> {
+  const functions = await run<{ name: string; stamp: string }>(FUNCTIONS, [`${captureName(name)}_`])
+  const stamps = new Map(functions.map((row) => [row.name, row.stamp]))
+  const otherwise = tables.filter(({ from, key }) => {
+    const stamp = stamps.get(functionName(name, from.oid, 'new'))
+    return stamp !== undefined && !stamp.startsWith(stampOfKey(key.map((column) => column.name)))
+  })
+  return new Set(otherwise.map(({ from }) => from.oid))
 }
 
 /**

@@ -7,8 +7,8 @@ import type { SideStatus } from '../control/side-row.js'
 export interface Entries {
   readonly table: number
   readonly name: { readonly schema: string; readonly name: string }
-  /** How many columns the table has, dropped ones too; undefined where it is gone. Another number: it was changed. */
-  readonly width: number | undefined
+  /** Of its columns, their order and types; undefined where the table is gone. Another one: it was changed. */
+  readonly shape: string | undefined
   readonly places: readonly string[]
   readonly xids: readonly string[]
   readonly keys: readonly string[]
@@ -50,13 +50,13 @@ export async function lookAtRecord(run: Run, name: string, options: LookOptions)
   const [head] = rows
   if (!head) throw new Error('a look at the record gave no row')
   const lists = rows.flatMap((row) => {
-    const { tbl, width, whole, places, xids, keys } = row
+    const { tbl, shape, whole, places, xids, keys } = row
     if (tbl === null || places === null || xids === null) return []
     return [
       {
         table: tbl,
         name: { schema: row.schema ?? '', name: row.name ?? String(tbl) },
-        width: width ?? undefined,
+        shape: shape ?? undefined,
         whole,
         places: listed(places),
         xids: listed(xids),
@@ -84,12 +84,20 @@ interface LookRow extends Record<string, unknown> {
   readonly tbl: number | null
   readonly schema: string | null
   readonly name: string | null
-  readonly width: number | null
+  readonly shape: string | null
   readonly whole: boolean | null
   readonly places: string | null
   readonly xids: string | null
   readonly keys: string[] | null
 }
+
+/**
+ * Of a table's columns. Types belong to it: a value that is written as one of the type before may be cut short in silence,
+ * as that of a timestamp where there was a date.
+ */
+export const shapeSql = (oid: string): string => `(
+  select sum(hashtextextended(a.attname || ' ' || a.atttypid, a.attnum))::text
+    from pg_attribute a where a.attrelid = ${oid} and a.attnum > 0)`
 
 // Markers outrank the limit: a record that was taken before a marker was seen would be undone by it.
 const lookSql = (name: string, { low, limit, leaveOut = 'false' }: LookOptions): string => `
@@ -97,7 +105,7 @@ const lookSql = (name: string, { low, limit, leaveOut = 'false' }: LookOptions):
     pg_snapshot_xmin(pg_current_snapshot())::text as horizon, pg_snapshot_xmax(pg_current_snapshot())::text as next,
     pg_current_wal_insert_lsn()::text as position,
     d.tbl::int8::float8 as tbl, d.whole, d.places, d.xids, d.keys,
-    c.relnatts::int as width, c.relnamespace::regnamespace::text as schema, c.relname::text as name
+    ${shapeSql('c.oid')} as shape, c.relnamespace::regnamespace::text as schema, c.relname::text as name
   from (select) head left join (
     select tbl, whole, array_agg(ctid)::text as places, array_agg(xid)::text as xids, array_agg(key) as keys
       from (

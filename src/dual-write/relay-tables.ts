@@ -5,6 +5,8 @@ import { otherSide } from '../phase/phases.js'
 import type { Side } from '../phase/phases.js'
 import { restartBackfillSql } from './backfill.js'
 import type { Lines } from './carry.js'
+import { shapeSql } from './relay-record.js'
+import { recordedOtherwise } from './capture-state.js'
 import { readMirrored } from './tables.js'
 import type { MirroredTable } from './tables.js'
 
@@ -16,8 +18,9 @@ export class RelayTables {
   readonly #from: Side
   readonly #lines: Lines
   #tables = new Map<number, MirroredTable>()
-  #here = new Map<number, number>()
-  #there = new Map<number, number>()
+  #here = new Map<number, string>()
+  #there = new Map<number, string>()
+  #otherwise: ReadonlySet<number> = new Set()
   #due = 0
 
   constructor(m: Migration, from: Side, lines: Lines) {
@@ -33,25 +36,33 @@ export class RelayTables {
   /** Undefined where it is not mirrored, or is not as it was when it was read: then `read` again. */
   find({
     table: oid,
-    width,
+    shape,
   }: {
     readonly table: number
-    readonly width: number | undefined
+    readonly shape: string | undefined
   }): MirroredTable | undefined {
-    return width !== undefined && this.#here.get(oid) === width ? this.#tables.get(oid) : undefined
+    return shape !== undefined && this.#here.get(oid) === shape ? this.#tables.get(oid) : undefined
+  }
+
+  /** Whether what is on record of it names rows by other columns than those by which it would be mirrored now. */
+  isRecordedOtherwise(oid: number): boolean {
+    return this.#otherwise.has(oid)
   }
 
   /** True when something is brought over anew. */
   async read(): Promise<boolean> {
     const { here, there } = this.#lines
     const runs = { [this.#from]: here.run, [otherSide(this.#from)]: there.run } as Record<Side, Run>
-    // The widths first: what is changed between the two is noticed by the next look.
-    const [widthsHere, widthsThere] = await Promise.all([widths(here.run), widths(there.run)])
-    const { tables } = await readMirrored(this.#m, this.#from, runs)
-    const late = tables.filter((table) => this.#isLate(table, widthsThere))
+    // The shapes first: what is changed between the two is noticed by the next look.
+    const [shapesHere, shapesThere] = await Promise.all([shapes(here.run), shapes(there.run)])
+    const { tables: all } = await readMirrored(this.#m, this.#from, runs)
+    // The key that a table has now may be another one than it had when its capture was installed.
+    this.#otherwise = await recordedOtherwise(here.run, this.#m, all)
+    const tables = all.filter(({ from: { oid } }) => !this.#otherwise.has(oid))
+    const late = tables.filter((table) => this.#isLate(table, shapesThere))
     this.#tables = new Map(tables.map((table) => [table.from.oid, table]))
-    this.#here = widthsHere
-    this.#there = widthsThere
+    this.#here = shapesHere
+    this.#there = shapesThere
     this.#due = performance.now() + LOOK_MILLIS
     for (const { from } of late) await here.run(restartBackfillSql(this.#m, from.oid))
     return late.length > 0
@@ -61,24 +72,32 @@ export class RelayTables {
   async isOutdated(): Promise<boolean> {
     if (performance.now() < this.#due) return false
     this.#due = performance.now() + LOOK_MILLIS
-    const now = await widths(this.#lines.there.run)
+    const now = await shapes(this.#lines.there.run)
     return [...this.#tables.values()].some(({ to: { oid } }) => now.get(oid) !== this.#there.get(oid))
   }
 
   /**
-   * A column that both have now, since the other side has got it: rows may have been carried over without it. One that
-   * only the side that is read has got is noticed before a row that has it is carried over.
+   * A column that both have now, since the other side has got it, or whose type was changed there after that of the side
+   * that is read: rows may have been carried over without it, or with values cut short. What only the side that is read
+   * has got is noticed before a row that has it is carried over.
    */
-  #isLate({ from, to, columns }: MirroredTable, widthsThere: ReadonlyMap<number, number>): boolean {
+  #isLate({ from, to, columns }: MirroredTable, shapesThere: ReadonlyMap<number, string>): boolean {
     const before = this.#tables.get(from.oid)
-    if (!before || this.#there.get(to.oid) === widthsThere.get(to.oid)) return false
-    return columns.some(({ name }) => !before.columns.some((column) => column.name === name))
+    if (!before || this.#there.get(to.oid) === shapesThere.get(to.oid)) return false
+    return columns.some(({ name, writeType }) => {
+      const was = before.columns.find((column) => column.name === name)
+      return !was || (was.writeType !== writeType && was.writeType !== was.readType)
+    })
   }
 }
 
-async function widths(run: Run): Promise<Map<number, number>> {
-  const rows = await run<{ oid: number; width: number }>(
-    `select oid::int8::float8 as oid, relnatts::int as width from pg_class where relkind in ('r', 'p')`,
+async function shapes(run: Run): Promise<Map<number, string>> {
+  const rows = await run<{ oid: number; shape: string }>(
+    `select c.oid::int8::float8 as oid, ${shapeSql('c.oid')} as shape from pg_class c
+      where c.relkind in ('r', 'p') and not c.relispartition and c.oid >= ${FIRST_OWN}`,
   )
-  return new Map(rows.map(({ oid, width }) => [oid, width]))
+  return new Map(rows.map(({ oid, shape }) => [oid, shape]))
 }
+
+/** Below are those of Postgres itself. */
+const FIRST_OWN = 16_384

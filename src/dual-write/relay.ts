@@ -167,6 +167,8 @@ export class Relay {
   }
 
   async #empty(markers: readonly Marker[]): Promise<void> {
+    // A table that is recorded by another key from now on has a marker too, before anything is on record by that key.
+    await this.#readTables()
     for (const marker of markers) {
       const table = this.#tables.find(marker)
       if (!table) continue
@@ -189,7 +191,9 @@ export class Relay {
         table: { oid, ...name },
         key: undefined,
         error: new Error(
-          'it is on record but not mirrored: it was dropped, or the other side has no such table or key',
+          this.#tables.isRecordedOtherwise(oid)
+            ? 'its changes are on record by another key than it has now: prepare the migration again, and it is brought over anew'
+            : 'it is on record but not mirrored: it was dropped, or the other side has no such table or key',
         ),
       }))
     await this.stuck.note(refusals)
