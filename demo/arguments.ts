@@ -2,6 +2,8 @@
 import { accessSync, constants, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
+import { MIRRORS } from './mirrors.js'
+import type { MirrorName } from './mirrors.js'
 import { MOVERS } from './movers.js'
 import type { MoverName } from './movers.js'
 import type { Settings } from './run.js'
@@ -21,6 +23,7 @@ interface Quantity {
 }
 
 const SOURCE: MoverName = 'memory'
+const MIRROR: MirrorName = 'replication'
 
 const QUANTITIES = {
   seconds: { standard: 36, from: 1, to: 3600, what: 'seconds of traffic between the moves, shared out' },
@@ -39,9 +42,9 @@ and proves that no acknowledged write was lost, applied twice or failed.
 Usage: npm run demo -- [options]
 
   --source NAME     what moves it (${SOURCE}):
-${Object.entries(MOVERS)
-  .map(([name, { what }]) => `                    ${name.padEnd(14)}${what}`)
-  .join('\n')}
+${choices(MOVERS)}
+  --mirror NAME     what keeps the other side equal (${MIRROR}):
+${choices(MIRRORS)}
   --json            print one JSON object as the last line
   --report FILE     write a page with a picture of the latency over time (.html)
 ${Object.entries(QUANTITIES)
@@ -64,7 +67,8 @@ export function readArguments(argv: readonly string[]): Arguments {
     json: values.json ?? false,
     help: values.help ?? false,
     report: values.report === undefined ? undefined : writable(values.report),
-    source: sourceOf(values.source ?? SOURCE),
+    source: oneOf('source', MOVERS, values.source ?? SOURCE),
+    mirror: oneOf('mirror', MIRRORS, values.mirror ?? MIRROR),
     seconds: quantity('seconds', values.seconds),
     rows: quantity('rows', values.rows),
     rate: quantity('rate', values.rate),
@@ -85,6 +89,7 @@ function parse(argv: readonly string[]) {
         help: { type: 'boolean', short: 'h' },
         report: { type: 'string' },
         source: { type: 'string' },
+        mirror: { type: 'string' },
         seconds: { type: 'string' },
         rows: { type: 'string' },
         rate: { type: 'string' },
@@ -116,11 +121,17 @@ function whole(name: string, value: string, from: number, to: number, unit = '')
   return number
 }
 
-function sourceOf(value: string): MoverName {
-  const names = Object.keys(MOVERS) as MoverName[]
+function oneOf<Name extends string>(flag: string, all: Readonly<Record<Name, unknown>>, value: string): Name {
+  const names = Object.keys(all) as Name[]
   const name = names.find((known) => known === value)
-  if (name === undefined) throw new UsageError(`--source takes ${names.join(' or ')}, not '${value}'`)
+  if (name === undefined) throw new UsageError(`--${flag} takes ${names.join(' or ')}, not '${value}'`)
   return name
+}
+
+function choices(all: Readonly<Record<string, { readonly what: string }>>): string {
+  return Object.entries(all)
+    .map(([name, { what }]) => `                    ${name.padEnd(14)}${what}`)
+    .join('\n')
 }
 
 /** A minute of work is not to end in a report that cannot be written. */

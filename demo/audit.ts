@@ -9,7 +9,7 @@ export interface Audit {
   readonly acknowledged: number
   /** Acknowledged, and there exactly as often as it has to be. */
   readonly found: number
-  /** Numbers of acknowledged writes of which a row is missing, or that should have deleted a row which is there. */
+  /** Numbers of acknowledged writes of which a row is missing, or that should have deleted or moved a row which is there. */
   readonly lost: readonly number[]
   readonly duplicated: readonly number[]
   /** Numbers in the database that nobody was told of: rolled back, or never acknowledged. */
@@ -20,12 +20,14 @@ export interface Audit {
 
 export async function audit(client: ClientBase, ledger: Ledger, seed: Seed): Promise<Audit> {
   const kinds = new Map(ledger.entries.map((entry) => [entry.number, entry.kind]))
-  const releasedBy = new Map<number, number>()
+  const goneBy = { reservations: new Map<number, number>(), jobs: new Map<number, number>() }
+  const moved = new Map<number, { readonly by: number; readonly day: number }>()
   const balances = new Map<number, number>()
   const stocks = new Map<number, number>()
   for (const { number, effects } of ledger.entries)
     for (const effect of effects) {
-      if (effect.kind === 'released') releasedBy.set(effect.reservation, number)
+      if (effect.kind === 'gone') goneBy[effect.table].set(effect.write, number)
+      else if (effect.kind === 'moved') moved.set(effect.event, { by: number, day: effect.day })
       else if (effect.kind === 'balance') add(balances, effect.account, effect.change)
       else add(stocks, effect.product, effect.change)
     }
@@ -39,14 +41,16 @@ export async function audit(client: ClientBase, ledger: Ledger, seed: Seed): Pro
     for (const [number, kind] of kinds) {
       const expected = tracesOf(kind)[table] ?? 0
       const found = times.get(number) ?? 0
-      const release = table === 'reservations' ? releasedBy.get(number) : undefined
-      if (release !== undefined) {
-        if (found > 0) lost.add(release)
+      const removal = table === 'reservations' || table === 'jobs' ? goneBy[table].get(number) : undefined
+      if (removal !== undefined) {
+        if (found > 0) lost.add(removal)
       } else if (found < expected) lost.add(number)
       else if (found > expected) duplicated.add(number)
     }
     for (const number of times.keys()) if (!kinds.has(number)) unexpected.add(number)
   }
+  const days = await daysOf(client, [...moved.keys()])
+  for (const [event, { by, day }] of moved) if (days.get(event) !== day) lost.add(by)
   const wrongSums = [
     ...(await wrong(client, 'balance of account', 'accounts', 'balance', seed.accounts, balances)),
     ...(await wrong(client, 'stock of product', 'products', 'stock', seed.products, stocks)),
@@ -77,6 +81,14 @@ async function tracesIn(client: ClientBase): Promise<Map<Table, Map<number, numb
     found.set(table, new Map(rows.map(({ write, times }) => [Number(write), times])))
   }
   return found
+}
+
+async function daysOf(client: ClientBase, events: readonly number[]): Promise<Map<number, number>> {
+  const { rows } = await client.query<{ write: string; day: number }>(
+    `select write, day - date '2026-01-01' as day from shop.events where write = any($1::bigint[])`,
+    [events],
+  )
+  return new Map(rows.map(({ write, day }) => [Number(write), day]))
 }
 
 async function wrong(

@@ -4,11 +4,12 @@ import type { Table } from './schema.js'
 
 export type Side = 'old' | 'new'
 
-/** A change whose sum can be checked in the end, or a row that has to be gone. */
+/** A change whose sum can be checked in the end, a row that has to be gone, or one whose key has to be another. */
 export type Effect =
   | { readonly kind: 'balance'; readonly account: number; readonly change: number }
   | { readonly kind: 'stock'; readonly product: number; readonly change: number }
-  | { readonly kind: 'released'; readonly reservation: number }
+  | { readonly kind: 'gone'; readonly table: 'reservations' | 'jobs'; readonly write: number }
+  | { readonly kind: 'moved'; readonly event: number; readonly day: number }
 
 /** A row in which a reader can look a write up. */
 export interface Place {

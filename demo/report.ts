@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os'
 import { latencyPicture } from './latency-picture.js'
 import { count, escaped, ms, table } from './markup.js'
 import { pausePicture } from './pause-picture.js'
+import { MIRRORS } from './mirrors.js'
 import { MOVERS } from './movers.js'
 import { STEPS } from './run.js'
 import type { Run } from './run.js'
@@ -71,6 +72,18 @@ ${table(
     ['Reads that missed a write acknowledged before them', count(verdict.staleReads)],
     ['Rows compared by content, while both sides stood still', count(verdict.rowsCompared)],
     ['Tables that differed', count(verdict.tablesDiffering)],
+    [
+      `Behind on the other side, by ${MIRRORS[verdict.mirror].what}: median, 99 %, longest`,
+      [verdict.mirrorLag.p50, verdict.mirrorLag.p99, verdict.mirrorLag.max]
+        .map((value) => ms(value))
+        .join(', '),
+    ],
+    ...(verdict.relayed === undefined
+      ? []
+      : [
+          ['Changes that the library wrote to the other side', count(verdict.relayed)],
+          ['The most of them that were on record at a time', count(verdict.longestRecord ?? 0)],
+        ]),
     ['Reads compared with the answer of the other side', count(shadow.compared)],
     ['Compared reads that differ for real', count(shadow.real)],
     [

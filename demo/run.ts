@@ -4,6 +4,8 @@ import type { Cutover, CutoverEvent, EventMap, Phase, StepEvent } from '../src/i
 import type { Audit, Comparison } from './audit.js'
 import { Ledger } from './ledger.js'
 import type { Side } from './ledger.js'
+import { MirrorWatch } from './mirror-watch.js'
+import type { MirrorName } from './mirrors.js'
 import type { Mover, MoverName } from './movers.js'
 import { pauseOf } from './pause.js'
 import type { Pause } from './pause.js'
@@ -17,6 +19,7 @@ export interface Settings extends Load {
   /** Of traffic at rest, shared out between the moves. */
   readonly seconds: number
   readonly source: MoverName
+  readonly mirror: MirrorName
   /** How long one writer's transaction is open when a hold begins; none is kept open without it. */
   readonly slowTransactionMillis?: number | undefined
 }
@@ -88,6 +91,9 @@ export class Run {
   mover: Mover | undefined
   cutover: Cutover | undefined
   workload: Workload | undefined
+  readonly watch: MirrorWatch
+  /** Changes that the library has written to the other side, in both directions; with dual-write alone. */
+  relayed: number | undefined
   /** Both databases, while they were still mirrored and nobody wrote. */
   checkpoint: { readonly old: Audit; readonly new: Audit; readonly comparison: Comparison } | undefined
   /** The new database, at the very end. */
@@ -107,6 +113,7 @@ export class Run {
       return made
     }
     this.clients = { old: client(urls.old), new: client(urls.new) }
+    this.watch = new MirrorWatch(urls, this.ledger, settings.mirror)
   }
 
   get moving(): Cutover {
@@ -218,6 +225,7 @@ export class Run {
   async #end(): Promise<void> {
     const results = await Promise.allSettled([
       this.workload?.stop(),
+      this.watch.stop(),
       this.#endMoving(),
       this.clients.old.end(),
       this.clients.new.end(),

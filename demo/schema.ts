@@ -11,6 +11,7 @@ export const TABLES = [
   'accounts',
   'transfers',
   'reservations',
+  'jobs',
 ] as const
 
 export type Table = (typeof TABLES)[number]
@@ -87,12 +88,18 @@ create table shop.reservations (
   until timestamptz not null default now() + interval '10 minutes',
   write bigint
 );
+create table shop.jobs (
+  id bigint generated always as identity primary key,
+  task text not null,
+  write bigint
+);
 create index on shop.products (write);
 create index on shop.orders (write);
 create index on shop.order_lines (write);
 create index on shop.events (write);
 create index on shop.transfers (write);
 create index on shop.reservations (write);
+create index on shop.jobs (write);
 `
 
 /** How many rows of each table there are to begin with. */

@@ -3,10 +3,12 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { createCutover } from '../src/index.js'
 import type { Phase, ProgressEvent } from '../src/index.js'
 import { audit, compare } from './audit.js'
+import { onRecord, relayed } from './mirror-watch.js'
 import { MOVERS } from './movers.js'
 import { count, lately, now, share, told } from './phrases.js'
+import type { Side } from './ledger.js'
 import type { Run, Say, Span } from './run.js'
-import { SCHEMA, fill } from './schema.js'
+import { SCHEMA, TABLES, fill } from './schema.js'
 import { SLOW_LANES } from './slow-transaction.js'
 import { messageOf } from './verdict.js'
 import { startWorkload } from './workload.js'
@@ -54,7 +56,7 @@ async function seed(run: Run, say: Say): Promise<void> {
   run.ports = { old: left.port, new: right.port }
   await Promise.all([old.query(SCHEMA), next.query(SCHEMA)])
   await fill(old, run.seed)
-  say.line(`${count(run.seed.total)} rows in 8 tables, one of them partitioned`)
+  say.line(`${count(run.seed.total)} rows in ${TABLES.length} tables, one of them partitioned`)
 }
 
 async function identify(
@@ -79,7 +81,7 @@ async function begin(run: Run, say: Say): Promise<void> {
     new: { connectionString: run.urls.new, max: size },
     source: mover.source,
     autoAdvance: mover.autoAdvance,
-    mirror: 'replication',
+    mirror: run.settings.mirror,
     control: true,
     // More than by default, so that the comparing of a minute comes to something.
     shadow: { rate: SHADOW_RATE },
@@ -97,6 +99,7 @@ async function begin(run: Run, say: Say): Promise<void> {
     load: run.settings,
     sideOf: run.sideOf,
   })
+  await run.watch.start()
   run.workload.go()
   say.line(
     'single statements, prepared statements and transactions, all through one pg.Pool; readers look up',
@@ -129,7 +132,8 @@ async function mirror(run: Run, say: Say): Promise<void> {
   const reached = await run.spend('initial copy', 'mirror', () => run.reach('mirror'))
   run.moving.off('progress', onProgress)
   say.line(told(reached))
-  say.line(`every table copied and streaming after ${((performance.now() - started) / 1000).toFixed(1)} s`)
+  run.watch.probe()
+  say.line(`every table copied and kept equal after ${((performance.now() - started) / 1000).toFixed(1)} s`)
   say.line(lately(run, started))
 }
 
@@ -165,6 +169,8 @@ async function check(run: Run, say: Say): Promise<void> {
   const { old, new: next } = run.clients
   const checkpoint = await run.spend('audit', 'rampdown', async () => {
     await mirrored(run)
+    await run.watch.stop()
+    if (run.settings.mirror === 'dual-write') run.relayed = await relayed([old, next])
     return {
       old: await audit(old, run.ledger, run.seed),
       new: await audit(next, run.ledger, run.seed),
@@ -184,7 +190,7 @@ async function check(run: Run, say: Say): Promise<void> {
   run.application.go()
 }
 
-/** Resolves when the side that is mirrored to has the last write. Changes arrive in the order of their commits. */
+/** Resolves when the side that is mirrored to has the last write, and nothing is on record. By replication changes arrive in the order of their commits. */
 async function mirrored(run: Run): Promise<void> {
   const number = run.ledger.issue()
   const sent = performance.now()
@@ -207,12 +213,15 @@ async function mirrored(run: Run): Promise<void> {
   const deadline = performance.now() + MIRROR_MILLIS
   for (;;) {
     const { rowCount } = await other.query('select from shop.events where write = $1', [number])
-    if (rowCount === 1) return
+    if (rowCount === 1 && (await isDrained(run, side))) return
     // The audit then says what is missing.
     if (performance.now() > deadline) return
     await delay(10)
   }
 }
+
+const isDrained = async (run: Run, writer: Side): Promise<boolean> =>
+  run.settings.mirror !== 'dual-write' || (await onRecord(run.clients[writer])) === 0
 
 async function letGo(run: Run, say: Say): Promise<void> {
   say.line(told(await run.reach('new')))

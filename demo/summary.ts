@@ -1,4 +1,5 @@
 // The last thing a person reads: what was acknowledged, what was found, and what it cost.
+import { MIRRORS } from './mirrors.js'
 import { MOVERS } from './movers.js'
 import type { Verdict } from './verdict.js'
 
@@ -8,6 +9,7 @@ export function summary(verdict: Verdict): string {
   const rows: [string, string][] = [
     ['Moved', `Postgres ${verdict.from} → ${verdict.to}, back, and there again, under load`],
     ['Moved by', MOVERS[verdict.source].what],
+    ['Mirrored by', MIRRORS[verdict.mirror].what],
     ['Acknowledged writes', count(acknowledged)],
     ['  found', `${count(found)}   each exactly once, in every database that had to have it`],
     ['  lost', count(lost)],
@@ -18,6 +20,7 @@ export function summary(verdict: Verdict): string {
     ],
     ['Stale reads', `${count(verdict.staleReads)}   a read that misses what was acknowledged before it`],
     ['Both sides compared', `${count(verdict.rowsCompared)} rows, ${verdict.tablesDiffering} tables differ`],
+    ...mirrorRows(verdict),
     ['Reads compared', `${count(shadow.compared)}   with the answer of the other side; ${differing(shadow)}`],
     ['Old side refuses writes', verdict.oldRefusesWrites ? 'yes' : 'no'],
   ]
@@ -61,10 +64,30 @@ export function summary(verdict: Verdict): string {
   ].join('\n')
 }
 
+function mirrorRows({ mirrorLag, relayed, longestRecord = 0 }: Verdict): [string, string][] {
+  const { count: looked, p50, p99, max } = mirrorLag
+  return [
+    [
+      'Other side behind by',
+      `${p50.toFixed(1)} ms in the median, 99 % ${p99.toFixed(1)} ms, longest ${max.toFixed(1)} ms   of ${count(looked)} writes that were looked for there`,
+    ],
+    ...(relayed === undefined
+      ? []
+      : [
+          ['Changes relayed', `${count(relayed)}   at most ${count(longestRecord)} on record at a time`] as [
+            string,
+            string,
+          ],
+        ]),
+  ]
+}
+
 const differing = ({ real, lag, order }: Verdict['shadow']): string =>
   `${count(real)} differ for real, ${count(lag)} by lag, ${count(order)} by order`
 
-const warned = (warnings: readonly string[]): string[] => warnings.map((text) => `  Warning: ${text}`)
+/** Each once, though a change of writer may give the same again. */
+const warned = (warnings: readonly string[]): string[] =>
+  [...new Set(warnings)].map((text) => `  Warning: ${text}`)
 
 function lastLine({ ok, complaints, acknowledged, cutovers, seconds }: Verdict): string {
   if (!ok) return `  FAILED: ${complaints.join('\n  ')}`

@@ -3,6 +3,7 @@ import { percentiles } from './latency.js'
 import type { Percentiles, Sample } from './latency.js'
 import { writesOnTheWrongSide } from './pause.js'
 import type { Pause } from './pause.js'
+import type { MirrorName } from './mirrors.js'
 import type { MoverName } from './movers.js'
 import type { Reached, Run, Span } from './run.js'
 import { SLOW } from './writes.js'
@@ -32,6 +33,13 @@ export interface Verdict {
   readonly slowTransactionMillis: number | undefined
   /** What moved it. */
   readonly source: MoverName
+  /** What kept the other side equal. */
+  readonly mirror: MirrorName
+  /** From an acknowledged write to the look that saw it on the other side, of a sample over all of the run. */
+  readonly mirrorLag: Percentiles
+  /** With dual-write: changes written to the other side, in both directions, and the most that were on record at a time. */
+  readonly relayed: number | undefined
+  readonly longestRecord: number | undefined
   readonly moves: readonly Omit<Reached, 'event'>[]
   readonly acknowledged: number
   readonly found: number
@@ -114,6 +122,10 @@ export function verdictOf(run: Run, trouble?: unknown): Verdict {
     to: run.versions.new,
     slowTransactionMillis: slow,
     source: run.settings.source,
+    mirror: run.settings.mirror,
+    mirrorLag: lagOf(run),
+    relayed: run.relayed,
+    longestRecord: run.settings.mirror === 'dual-write' ? run.watch.longestRecord : undefined,
     moves: run.reached.map(({ request, phase, millis }) => ({ request, phase, millis: rounded(millis) })),
     acknowledged,
     found,
@@ -170,6 +182,11 @@ export function unmet(
       `${direction}: a read waited ${longestReadHeldMillis.toFixed(1)} ms while writes waited for a transaction of ${slow} ms, though reads are to wait for the last round trips only`,
     )
   return found
+}
+
+function lagOf({ watch }: Run): Percentiles {
+  const { count, p50, p99, max } = percentiles(watch.lags)
+  return { count, p50: rounded(p50), p99: rounded(p99), max: rounded(max) }
 }
 
 function shadowOf({ cutover }: Run): Verdict['shadow'] {

@@ -37,6 +37,7 @@ export async function startWorkload(
     products: seed.products,
     accounts: seed.accounts,
     reservations: [],
+    events: [],
   }))
   // One reader makes them all: while it waits for a client the others read on. A single one makes both.
   const isReporter = (reader: number): boolean => (load.readers === 1 ? below(10) === 0 : reader === 0)

@@ -9,6 +9,8 @@ export interface Known {
   readonly products: number
   readonly accounts: number
   readonly reservations: { readonly id: string; readonly write: number }[]
+  /** Numbers of the events that were recorded and not moved yet. */
+  readonly events: number[]
 }
 
 /** What the database said: the port of the server that ran it is the mark of its side. */
@@ -29,14 +31,31 @@ export const WRITES = {
   'record an event': {
     weight: 30,
     traces: { events: 1 },
-    run: async (pool, write) => {
+    run: async (pool, write, known?: Known) => {
       const { rows } = await pool.query<{ port: number }>({
         name: 'demo-event',
         text: `insert into shop.events (day, kind, payload, write)
                values (date '2026-01-01' + $1::int, $2, $3, $4) returning inet_server_port() as port`,
         values: [below(365), pick(['viewed', 'searched', 'added', 'left']), { page: below(100) }, write],
       })
+      known?.events.push(write)
       return { port: one(rows).port, place: { table: 'events', key: write } }
+    },
+  },
+  'move an event': {
+    weight: 5,
+    traces: {},
+    run: async (pool, _write, known) => {
+      const event = known.events.shift()
+      if (event === undefined) throw new Error('no event is known')
+      const day = below(365)
+      const { rows } = await pool.query<{ port: number }>(
+        // Another key, and as a rule another partition.
+        `update shop.events set day = date '2026-01-01' + $1::int where write = $2
+         returning inet_server_port() as port`,
+        [day, event],
+      )
+      return { port: one(rows).port, effects: [{ kind: 'moved', event, day }] }
     },
   },
   'change a customer': {
@@ -79,7 +98,24 @@ export const WRITES = {
         'delete from shop.reservations where id = $1 returning inet_server_port() as port',
         [mine.id],
       )
-      return { port: one(rows).port, effects: [{ kind: 'released', reservation: mine.write }] }
+      return { port: one(rows).port, effects: [{ kind: 'gone', table: 'reservations', write: mine.write }] }
+    },
+  },
+  'queue a job and take one': {
+    weight: 10,
+    traces: { jobs: 1 },
+    run: async (pool, write) => {
+      const { rows } = await pool.query<{ port: number; taken: string | null }>(
+        `with taken as (
+           delete from shop.jobs where id = (select id from shop.jobs order by id for update skip locked limit 1)
+           returning write),
+         queued as (insert into shop.jobs (task, write) values ($1, $2))
+         select inet_server_port() as port, (select write from taken) as taken`,
+        [pick(['send', 'index', 'bill']), write],
+      )
+      const { port, taken } = one(rows)
+      // The queue is short, so that a job is gone some milliseconds after it came.
+      return { port, effects: taken === null ? [] : [{ kind: 'gone', table: 'jobs', write: Number(taken) }] }
     },
   },
   'add a product': {
@@ -163,7 +199,9 @@ export function anyWrite(known: Known): WriteName {
   for (const name of NAMES) {
     ticket -= WRITES[name].weight
     if (ticket >= 0) continue
-    return name === 'release stock' && known.reservations.length === 0 ? 'reserve stock' : name
+    if (name === 'release stock' && known.reservations.length === 0) return 'reserve stock'
+    if (name === 'move an event' && known.events.length === 0) return 'record an event'
+    return name
   }
   throw new Error('the weights do not add up')
 }

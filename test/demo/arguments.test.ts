@@ -10,6 +10,7 @@ it('has a default for everything', () => {
     help: false,
     report: undefined,
     source: 'memory',
+    mirror: 'replication',
     seconds: 36,
     rows: 120_000,
     rate: 800,
@@ -31,6 +32,8 @@ it('takes what the usage names', () => {
     '0',
     '--source',
     'launchdarkly',
+    '--mirror',
+    'dual-write',
     '--slow-transaction',
     '300',
   ]
@@ -41,10 +44,12 @@ it('takes what the usage names', () => {
     writers: 4,
     readers: 0,
     source: 'launchdarkly',
+    mirror: 'dual-write',
     slowTransactionMillis: 300,
   })
   for (const flag of [
     '--source',
+    '--mirror',
     '--json',
     '--report',
     '--seconds',
@@ -78,6 +83,7 @@ it.each([
   ['a transaction of no number', ['--slow-transaction', '1s'], "not '1s'"],
   ['a transaction without its time', ['--slow-transaction'], '--slow-transaction'],
   ['an unknown source', ['--source', 'vault'], "--source takes memory or launchdarkly, not 'vault'"],
+  ['an unknown mirror', ['--mirror', 'glass'], "--mirror takes replication or dual-write, not 'glass'"],
   ['a report in a folder that is not there', ['--report', '/nowhere/at/all.html'], 'cannot be written'],
   ['a report that is a folder', ['--report', tmpdir()], '.html'],
   ['a report without a name', ['--report', ''], '.html'],

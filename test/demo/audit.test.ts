@@ -12,7 +12,7 @@ import { freshDatabase } from '../support/databases.js'
 import type { FreshDatabase } from '../support/databases.js'
 
 const seed = seedFor(1000)
-const KINDS = 7
+const KINDS = 9
 let database: FreshDatabase
 let client: pg.Client
 let other: pg.Client
@@ -97,12 +97,33 @@ describe('a lost write is reported by its number', () => {
     expect(found).toBe(acknowledged - 1)
   })
 
+  it('a change of a key, when the row has another one', async () => {
+    const { number, effects } = first('move an event')
+    const [effect] = effects
+    const { lost } = await afterDamage(
+      `update shop.events set day = date '2026-01-01' + (day - date '2026-01-01' + 1) % 365 where write = $1`,
+      [effect?.kind === 'moved' ? effect.event : 0],
+    )
+    expect(lost).toEqual([number])
+  })
+
+  it('a job that was taken, when it is in the queue again', async () => {
+    const taken = ledger.entries.find(({ effects }) =>
+      effects.some((effect) => effect.kind === 'gone' && effect.table === 'jobs'),
+    )
+    const [effect] = taken?.effects ?? []
+    const { lost } = await afterDamage(`insert into shop.jobs (task, write) values ('send', $1)`, [
+      effect?.kind === 'gone' ? effect.write : 0,
+    ])
+    expect(lost).toEqual([taken?.number])
+  })
+
   it('a delete, when the row is there again', async () => {
     const { number, effects } = first('release stock')
     const [effect] = effects
     const { lost } = await afterDamage(
       'insert into shop.reservations (product_id, quantities, write) values (1, $2, $1)',
-      [effect?.kind === 'released' ? effect.reservation : 0, [1]],
+      [effect?.kind === 'gone' ? effect.write : 0, [1]],
     )
     expect(lost).toEqual([number])
   })

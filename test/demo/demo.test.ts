@@ -18,6 +18,7 @@ const SETTINGS = {
   writers: 6,
   readers: 3,
   source: 'launchdarkly',
+  mirror: 'replication',
   slowTransactionMillis: 600,
 } as const
 
@@ -63,6 +64,8 @@ it('names what moved it, and how long each phase took from the flip', () => {
   ])
   // The whole cohort gets one stage, which is no rollout.
   expect(verdict.warnings.filter((text) => text.includes('percentage'))).toEqual([])
+  expect(verdict.mirror).toBe('replication')
+  expect(verdict.relayed).toBeUndefined()
   for (const { millis } of verdict.moves) expect(millis).toBeGreaterThan(0)
   expect(lines.at(-1)).toMatch(/LaunchDarkly was sent [1-9]\d* measured calls/)
   for (const text of [summary(verdict), lines.join('\n')]) expect(text).toContain('flag → "dualwrite": ')
