@@ -105,6 +105,11 @@ export async function until(run: Run, condition: string, values?: readonly unkno
   }
 }
 
+/** The same of something that this process knows by itself, and tells nobody. */
+export async function untilSo(isSo: () => boolean): Promise<void> {
+  while (!isSo()) await delay(5)
+}
+
 export async function one<T>(run: Run, expression: string, values?: readonly unknown[]): Promise<T> {
   const [row] = await run<{ value: T }>(`select (${expression}) as value`, values)
   if (!row) throw new Error(`no row for ${expression}`)
