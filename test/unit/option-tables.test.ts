@@ -1,14 +1,14 @@
-// What docs/shadow-reads.md prints of options and outcomes is what the code has.
+// What the pages print of options and outcomes is what the code has.
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
+import { DEFAULT_DUAL_WRITE } from '../../src/control/migration.js'
 import { readShadow } from '../../src/cutover/read-shadow.js'
 import { noTotals } from '../../src/shadow/report.js'
 
-const page = readFileSync(join(import.meta.dirname, '../../docs/shadow-reads.md'), 'utf8')
-
 /** The first cells of each row of the table between two marks. */
-function table(mark: string): string[][] {
+function table(mark: string, name = 'shadow-reads.md'): string[][] {
+  const page = readFileSync(join(import.meta.dirname, '../../docs', name), 'utf8')
   const [, inside = ''] = page.split(new RegExp(`<!-- /?${mark} -->`))
   return inside
     .split('\n')
@@ -24,6 +24,14 @@ function table(mark: string): string[][] {
 it('has each option with its default', () => {
   const options = Object.entries(readShadow(undefined, '') ?? {})
   expect(table('shadow options')).toEqual(options.map(([name, value]) => [`\`${name}\``, String(value)]))
+})
+
+it('has each option of dual-write with its default', () => {
+  const shown = (value: unknown): string =>
+    typeof value === 'string' ? `\`${value}\`` : Number.isFinite(value) ? String(value) : ''
+  expect(table('dual-write options', 'dual-write.md')).toEqual(
+    Object.entries(DEFAULT_DUAL_WRITE).map(([name, value]) => [`\`${name}\``, shown(value)]),
+  )
 })
 
 it.each([
