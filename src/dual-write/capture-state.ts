@@ -155,8 +155,10 @@ export function captureCheckSql({ name }: Pick<Migration, 'name'>, tables: reado
   const [plain, roots] = [false, true].map((partitioned) =>
     tables.filter(({ from }) => from.partitioned === partitioned).map(({ from }) => from.oid),
   )
+  // By its length too: another migration's name may go on where this one's ends.
   const ours = (root: string): string =>
-    `t.tgenabled in ('O', 'A') and starts_with(t.tgname, ${prefix} || ${root} || '_')`
+    `t.tgenabled in ('O', 'A') and starts_with(t.tgname, ${prefix} || ${root} || '_')
+      and length(t.tgname) = length(${prefix} || ${root}) + 4`
   // Counted, which takes a few milliseconds where looking for each by its name takes hundreds: it is asked in the pause.
   return `((select count(*) from pg_trigger t where t.tgrelid = any ('{${plain?.join(',')}}'::oid[])
       and ${ours('t.tgrelid')}) = ${(plain?.length ?? 0) * TRIGGER_KINDS.length}

@@ -10,6 +10,7 @@ export function captureUnit(plan: CapturePlan): string {
   const { name, table } = plan
   const oid = `'${table.oid}'::oid`
   const prefix = quoteLiteral(`${captureName(name)}_`)
+  const record = quoteLiteral(`cutover.${quoteIdent(recordTable(name))}`)
   // What there is of the table's own: which kind of trigger it is on which relations.
   const here = `(t.tgrelid = any (relations) and starts_with(t.tgname, ${prefix})
       and substr(t.tgname, length(${prefix}) + 1) ~ '^[0-9]+_(ins|upd|del|key|tru)$')`
@@ -33,6 +34,10 @@ begin
     -- Left alone where it is the same, since a role that does not own it may not replace it.
     where not exists (select from pg_proc p where p.pronamespace = 'cutover'::regnamespace and p.proname = w.name
       and starts_with(p.prosrc, w.stamp)) loop
+    -- It runs with the rights of who makes it: without this one the application's own writes would be refused.
+    if not has_table_privilege(${record}, 'insert') then
+      raise insufficient_privilege using message = format('role %I may not insert into %s', current_user, ${record});
+    end if;
     execute place.text;
   end loop;
   -- Another table's too, where this one has become a partition or was one.

@@ -1,6 +1,7 @@
 // Capture is put on and taken off beside running writers, sees what of it is lost, and no application notices it.
 import pg from 'pg'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { controlConnection } from '../../../src/control/control-connection.js'
 import { captureName, recordTable } from '../../../src/control/names.js'
 import { captureCheckSql, captureGaps } from '../../../src/dual-write/capture-state.js'
 import { installCapture, removeCapture } from '../../../src/dual-write/capture.js'
@@ -325,6 +326,26 @@ describe('what is lost', () => {
   })
 })
 
+it('is not put on by a role whose functions could not write to the record', async () => {
+  const role = `app_${f.m.name}`
+  await f.both('create table public.lent (id int primary key)')
+  await f.old(`alter table public.lent owner to ${role}; grant usage, create on schema cutover to ${role};
+    grant select on all tables in schema cutover to ${role};
+    grant insert, update on cutover.side, cutover.backfill to ${role}`)
+  const url = new URL(f.urls.old)
+  url.username = role
+  url.password = 'app'
+  const old = controlConnection({ side: 'old', config: { connectionString: url.href } })
+  const m = { ...f.m, tables: ['public.lent'], control: { ...f.m.control, old } }
+  await expect(install(m)).rejects.toThrow(/app_.* may not insert into cutover\./)
+  await old.close()
+  await app.query('insert into public.lent values (1)')
+  await f.old(
+    `revoke all on all tables in schema cutover from ${role}; revoke all on schema cutover from ${role}`,
+  )
+  await f.both('drop table public.lent')
+})
+
 describe('removing', () => {
   it('leaves nothing, also of a table that is gone, and is no error when nothing is there', async () => {
     await f.old('drop table public.named')
@@ -351,11 +372,13 @@ describe('removing', () => {
   })
 
   it('spares another migration whose name begins alike', async () => {
-    const other = { ...f.m, name: `${f.m.name}_1` }
+    const oid = await one<string>(f.old, `'public.plain'::regclass::oid::text`)
+    const other = { ...f.m, name: `${f.m.name}_${oid}` }
     await f.both(`insert into cutover.side (name, identity, epoch, status, opened)
       select '${other.name}', identity, epoch, status, opened from cutover.side where name = '${f.m.name}'`)
     await install(other)
     await install()
+    expect(await check()).toBe(true)
     await removeCapture(f.m, 'old')
     expect(await captureGaps(f.old, other, await tables())).toEqual([])
   })
