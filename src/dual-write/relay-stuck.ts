@@ -15,6 +15,8 @@ type Tables = ReadonlyMap<number, MirroredTable>
 const RETRY_MILLIS = 3_000
 /** What somebody has decided is noticed no later. */
 const LOOK_MILLIS = 250
+/** While nothing is stuck: a leader that stood still may have named something after it had lost the lead. */
+const SELDOM_MILLIS = 5_000
 /** Of a table that is stuck as a whole so many rows are tried. */
 const SAMPLE_ROWS = 100
 /** Of rows that cannot be written together so many are tried one by one each time. */
@@ -26,6 +28,8 @@ export class RelayStuck {
   readonly #carrier: Carrier
   #rows: StuckRow[] = []
   #due = 0
+  /** Something waits no more since `retry` has last said so. */
+  #freed = false
   #retryAt = 0
   #suspects: ReadonlyMap<string, number> = new Map()
   #turn = 0
@@ -46,8 +50,11 @@ export class RelayStuck {
   }
 
   async load(): Promise<void> {
+    const before = this.waiting
     this.#rows = await readStuck(this.#carrier.lines.here.run, this.#m.name)
-    this.#due = performance.now() + LOOK_MILLIS
+    const { waiting } = this
+    this.#freed ||= before.some(({ oid, key }) => !waiting.some((row) => row.oid === oid && row.key === key))
+    this.#due = performance.now() + (this.#rows.length > 0 ? LOOK_MILLIS : SELDOM_MILLIS)
   }
 
   /** Whatever is refused stays on record; what this takes for stuck is tried more seldom. */
@@ -94,19 +101,20 @@ export class RelayStuck {
     await this.load()
   }
 
-  /** While nothing is stuck nobody looks. */
   get isDue(): boolean {
-    return this.#rows.length > 0 && performance.now() >= this.#due
+    return this.#freed || performance.now() >= this.#due
   }
 
   /** True when something waits no more, by what was tried or by somebody's decision: it is to be looked for from the beginning. */
   async retry(readTables: () => Promise<Tables>): Promise<boolean> {
     const before = this.waiting.length
     await this.load()
-    if (performance.now() >= this.#retryAt) await this.#tryAll(await readTables())
+    if (this.waiting.length > 0 && performance.now() >= this.#retryAt) await this.#tryAll(await readTables())
     if (this.waiting.length === 0 && before > 0)
       this.#tell('nothing is stuck any more on the way to the other side')
-    return this.waiting.length < before
+    const freed = this.#freed
+    this.#freed = false
+    return freed
   }
 
   async #tryAll(tables: Tables): Promise<void> {

@@ -70,19 +70,17 @@ export const setAside = (run: Run, name: string, choice: StuckChoice = {}): Prom
   )
 
 /**
- * Has these tried again at once. Rows that were set aside are put on record again; a table that was set aside has to be
- * brought over anew, for which its backfill is begun from its first key.
+ * Has these tried again at once. Rows that were set aside are put on record again. Of a table that was set aside nobody
+ * knows which rows have gone meanwhile, so it is brought over anew as after a TRUNCATE.
  */
 export const tryAgain = (run: Run, name: string, choice: StuckChoice = {}): Promise<number> =>
   numberOf(
     run,
     `with again as (delete from cutover.stuck s where ${CHOSEN} returning s.tbl, s.key, s.set_aside),
      recorded as (
-       insert into ${recordOf(name)} (xid, tbl, key)
-       select pg_current_xact_id(), tbl, key from again where set_aside is not null and key is not null),
-     begun as (
-       update cutover.backfill b set last_key = null, rows_done = 0, finished = null from again a
-        where b.name = $1 and b.tbl = a.tbl and a.set_aside is not null and a.key is null)
+       insert into ${recordOf(name)} (xid, tbl, key, whole)
+       select pg_current_xact_id(), a.tbl, a.key, a.key is null from again a
+        where a.set_aside is not null and exists (select from pg_class c where c.oid = a.tbl))
      select count(*)::int as number from again`,
     name,
     choice,

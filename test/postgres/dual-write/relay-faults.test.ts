@@ -113,6 +113,24 @@ describe('a row that the other side refuses', () => {
     await expectSame('item')
   })
 
+  it('is tried again as soon as somebody says so, whatever else is refused at that moment', async () => {
+    const limit = (most: number): Promise<unknown> =>
+      f.new(`alter table public.item drop constraint if exists most;
+        alter table public.item add constraint most check (n < ${most}) not valid`)
+    await limit(1_000)
+    await f.old(`insert into public.item values (500, 2000)`)
+    await until(f.old, `exists (select from cutover.stuck where key = '500')`)
+    await limit(3_000)
+    await f.old(`delete from cutover.stuck; insert into public.item values (501, 4000)`)
+    await until(f.new, `exists (select from public.item where id = 500)`)
+    await drainedBut(1)
+    expect(await stuckKeys()).toEqual(['501'])
+    await f.old(`delete from public.item where id >= 500`)
+    await tryAgain(f.old, m.name)
+    await member.applied()
+    await f.new(`alter table public.item drop constraint most`)
+  })
+
   it('may be one that has another row of the other side in its way', async () => {
     await f.new(`create unique index one on public.item (n) where id > 400`)
     await f.old(`insert into public.item values (401, 1), (402, 1), (403, 2)`)
@@ -138,6 +156,23 @@ it('names a table that is not there any more, and brings it up to date when it i
   await tryAgain(f.old, m.name)
   await member.applied()
   await expectSame('item')
+})
+
+it('brings a table over anew that was set aside, without the rows that have gone meanwhile', async () => {
+  await f.new(`alter table public.other rename to elsewhere`)
+  await f.old(`update public.other set n = n + 1`)
+  await until(f.old, `exists (select from cutover.stuck where key is null and table_name = 'public.other')`)
+  await f.old(`delete from public.other where id = 7`)
+  expect(await setAside(f.old, m.name)).toBe(1)
+  await drainedBut(0)
+  await f.new(`alter table public.elsewhere rename to other`)
+  expect(await tryAgain(f.old, m.name)).toBe(1)
+  await until(
+    f.old,
+    `not exists (select from cutover.backfill where finished is null)
+    and not exists (select from ${recordOf(m.name)})`,
+  )
+  await expectSame('other')
 })
 
 it('has a column of another type tried again after it was mended', async () => {
