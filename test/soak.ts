@@ -10,19 +10,26 @@ interface Run {
   readonly env?: Readonly<Record<string, string>>
 }
 
-/** Each run has a third of the time. */
+/** A third of the time is for dual-write under everything at once, a sixth for each of the others. */
 const runs = (seconds: number): readonly Run[] => {
+  const share = Math.floor(seconds / 6)
   const rivals = (mirror: string): Run => ({
-    name: `rival coordinators, mirror ${mirror}, ${seconds} s`,
+    name: `rival coordinators, mirror ${mirror}, ${share} s`,
     command: ['vitest', 'run', 'test/fleet/rivals.test.ts'],
-    env: { RIVALS_SECONDS: String(seconds), RIVALS_MIRROR: mirror },
+    env: { RIVALS_SECONDS: String(share), RIVALS_MIRROR: mirror },
   })
   return [
+    {
+      name: `random work and failures by dual-write, ${2 * share} s`,
+      command: ['vitest', 'run', 'test/fleet/dual-write.test.ts'],
+      env: { DUAL_WRITE_SECONDS: String(2 * share) },
+    },
     rivals('none'),
     rivals('replication'),
+    rivals('dual-write'),
     {
-      name: `the demo's moves and audit, ${seconds} s of traffic`,
-      command: ['tsx', 'demo/main.ts', '--seconds', String(seconds)],
+      name: `the demo's moves and audit, ${share} s of traffic`,
+      command: ['tsx', 'demo/main.ts', '--seconds', String(share)],
     },
   ]
 }
@@ -43,7 +50,7 @@ if (minutes === undefined) {
   process.exitCode = 2
 } else {
   let failed = 0
-  const all = runs(minutes * 20)
+  const all = runs(minutes * 60)
   for (const { name, command, env } of all) {
     console.log(`\n== ${name}`)
     const { status } = spawnSync('npx', command, { stdio: 'inherit', env: { ...process.env, ...env } })

@@ -21,7 +21,7 @@ export interface Audit {
 export class Auditor {
   readonly #name: string
   readonly #urls: Readonly<Record<Side, string>>
-  readonly #clients = new Map<Side, pg.Client>()
+  readonly #clients = new Map<Side, Promise<pg.Client>>()
 
   constructor(name: string, urls: Readonly<Record<Side, string>>) {
     this.#name = name
@@ -62,11 +62,7 @@ export class Auditor {
       if (held.length === 0 || writes.length === 0) return undefined
       return await this.#compare(from)
     } finally {
-      for (const side of ['old', 'new'] as const)
-        await this.#clients
-          .get(side)
-          ?.query('rollback')
-          .catch(() => {})
+      for (const side of ['old', 'new'] as const) await this.query(side, 'rollback').catch(() => [])
     }
   }
 
@@ -128,18 +124,26 @@ export class Auditor {
     return row?.oid ?? ''
   }
 
-  async #client(side: Side): Promise<pg.Client> {
-    const known = this.#clients.get(side)
-    if (known) return known
+  #client(side: Side): Promise<pg.Client> {
+    const known = this.#clients.get(side) ?? this.#connect(side)
+    this.#clients.set(side, known)
+    return known
+  }
+
+  async #connect(side: Side): Promise<pg.Client> {
     const client = new pg.Client({ connectionString: this.#urls[side], application_name: 'auditor' })
     client.on('error', () => this.#clients.delete(side))
-    await client.connect()
-    this.#clients.set(side, client)
+    try {
+      await client.connect()
+    } catch (error) {
+      this.#clients.delete(side)
+      throw error
+    }
     return client
   }
 
   async end(): Promise<void> {
-    for (const client of this.#clients.values()) await client.end().catch(() => {})
+    for (const client of this.#clients.values()) await client.then((one) => one.end()).catch(() => {})
   }
 }
 

@@ -5,7 +5,7 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { RELAY_APPLICATION } from '../../src/control/names.js'
+import { RELAY_APPLICATION, recordTable } from '../../src/control/names.js'
 import type { Side } from '../../src/phase/phases.js'
 import { compiled } from '../support/compiled.js'
 import type { Proxy } from '../support/proxy.js'
@@ -25,12 +25,15 @@ export class Fleet {
   /** Transactions that were acknowledged, by the row in which they are counted. */
   readonly acknowledged = new Map<number, number>()
   readonly #running = new Map<Part, ChildProcess>()
-  readonly #auditor: Auditor
+  readonly #name: string
+  readonly #hands: Auditor
   readonly #random: () => number
   #ending = false
+  #taking: Promise<void> | undefined
 
-  constructor(auditor: Auditor, random: () => number) {
-    this.#auditor = auditor
+  constructor(name: string, hands: Auditor, random: () => number) {
+    this.#name = name
+    this.#hands = hands
     this.#random = random
   }
 
@@ -73,9 +76,14 @@ export class Fleet {
   }
 
   /** Ends the session of whoever leads, so that another member follows at once. */
-  async takeLead(): Promise<void> {
+  takeLead(): Promise<void> {
+    this.#taking ??= this.#takeLead().finally(() => (this.#taking = undefined))
+    return this.#taking
+  }
+
+  async #takeLead(): Promise<void> {
     for (const side of ['old', 'new'] as const)
-      await this.#auditor
+      await this.#hands
         .query(
           side,
           `select pg_terminate_backend(l.pid) from pg_locks l join pg_stat_activity a on a.pid = l.pid
@@ -102,7 +110,7 @@ export class Fleet {
       child?.kill('SIGCONT')
     } else if (chance < 0.75) {
       this.count('backends terminated')
-      await this.#auditor
+      await this.#hands
         .query(
           side,
           `select pg_terminate_backend(pid) from (select pid from pg_stat_activity
@@ -110,7 +118,11 @@ export class Fleet {
             order by random() limit 2) x`,
         )
         .catch(() => [])
-    } else if (chance < 0.9) {
+    } else if (chance < 0.82) {
+      this.count('vacuums')
+      // Places of the record are used again, while somebody may be about to forget what was there.
+      await this.#hands.query(side, `vacuum cutover.${recordTable(this.#name)}`).catch(() => [])
+    } else if (chance < 0.92) {
       this.count('connections cut')
       proxies[side].cut()
     } else {
@@ -133,7 +145,7 @@ export class Fleet {
         const impatience = setTimeout(() => {
           this.count(`unexpected: a ${kind} did not end`)
           child.kill('SIGKILL')
-        }, 10_000)
+        }, 20_000)
         await ended
         clearTimeout(impatience)
       }),

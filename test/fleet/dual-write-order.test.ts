@@ -136,7 +136,9 @@ it('never goes backwards on the other side, whichever of the processes that writ
     const seen = await count('new')
     // Everything through whoever leads now, then somebody else.
     await until(m.control.new.run, `(select nr > $1::int + 10 from public.hot where id = 1)`, [seen])
+    const led = await generation()
     await takeLead()
+    await until(m.control.new.run, `exists (select from cutover.side where relay_generation > $1)`, [led])
   }
   let written = 0
   for (const { child, lines, ended } of hammers) {

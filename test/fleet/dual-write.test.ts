@@ -58,7 +58,9 @@ it(
     }
     const m = withMapping(migrationOver(at.name, at.urls, { ...OPTIONS, attempts: 3, timings: TIMINGS }))
     const auditor = new Auditor(at.name, at.urls)
-    const fleet = new Fleet(auditor, random)
+    // Of its own: what it asks must not come in between.
+    const hands = new Auditor(at.name, at.urls)
+    const fleet = new Fleet(at.name, hands, random)
     const stop = new AbortController()
     try {
       await prepare(m, fleet.acknowledged)
@@ -135,6 +137,7 @@ it(
       await fleet.end('writer')
       await fleet.end('relay')
       await auditor.end()
+      await hands.end()
       for (const side of SIDES) await proxies[side].close()
       await Promise.all(SIDES.map((side) => m.control[side].close()))
       await at.drop()

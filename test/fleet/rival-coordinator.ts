@@ -1,5 +1,6 @@
 // A coordinator that knows nothing of the others and takes no lock: it moves the writer to and fro until it is told to stop.
 import { setTimeout as delay } from 'node:timers/promises'
+import type { Migration } from '../../src/control/migration.js'
 import { readSide } from '../../src/control/side-row.js'
 import { changeWriter } from '../../src/coordinator/coordinator.js'
 import { recover } from '../../src/coordinator/recover.js'
@@ -12,7 +13,7 @@ export interface RivalOrder {
   readonly old: string
   readonly new: string
   readonly seed: number
-  readonly mirror: 'none' | 'replication'
+  readonly mirror: Migration['mirror']
 }
 
 const order = JSON.parse(process.argv[2] ?? '{}') as RivalOrder
