@@ -126,7 +126,7 @@ export async function runCommandLine(
   command('mirror', 'shows the mirror in detail; changes nothing', mirrorCommand)
     .option(
       '--watch [seconds]',
-      'look again and again: to the end of the initial copy if one is under way, else until interrupted',
+      'look again and again: to the end of the initial copy, of the mirror, or until interrupted',
       someSeconds,
     )
     .addHelpText('after', alsoRefused('mirror'))

@@ -18,20 +18,25 @@ export interface MirrorFlags {
 
 const TERMINAL_SECONDS = 1
 const PIPE_SECONDS = 5
+const NO_MIRROR = 'no mirror: it has not begun, or the migration has ended'
 
 export async function mirrorCommand(m: Migration, flags: MirrorFlags, output: Output): Promise<Outcome> {
   if (m.mirror === 'none') throw new CutoverError('ERR_OPTION', '--mirror none leaves nothing to be shown')
   const first = await seen(m)
-  if (flags.watch === undefined || first.mirrors.length === 0) return outcomeOf(m, await twice(first), output)
-  const millis =
-    1_000 * (flags.watch === true ? (output.terminal ? TERMINAL_SECONDS : PIPE_SECONDS) : flags.watch)
-  const isCopy = first.mirrors.some(isCopying)
-  for (let now = first; ;) {
-    // A copy that has come to its end ends the watch; without one somebody else has to.
-    if (now.reason === undefined && isCopy && !now.mirrors.some(isCopying)) return outcomeOf(m, now, output)
+  if (flags.watch === undefined) return outcomeOf(m, await twice(first), output)
+  const seconds = flags.watch === true ? (output.terminal ? TERMINAL_SECONDS : PIPE_SECONDS) : flags.watch
+  let isCopy = false
+  let isMirror = false
+  for (let now = first; ; now = await again(m, now)) {
+    const isCopyNow = now.mirrors.some(isCopying)
+    const isMirrorNow = now.mirrors.length > 0
+    // A copy that has come to its end ends the watch, and so does the end of the mirror; else somebody has to.
+    const isOver = (isCopy && !isCopyNow) || (isMirror && !isMirrorNow)
+    if (isOver && now.reason === undefined) return outcomeOf(m, now, output)
+    isCopy ||= isCopyNow
+    isMirror ||= isMirrorNow
     output.show(flags.json ? [JSON.stringify(jsonOf(m, now))] : shown(m, now, output))
-    await delay(millis)
-    now = await again(m, now)
+    await delay(1_000 * seconds)
   }
 }
 
@@ -71,13 +76,9 @@ const isCopying = (mirror: MirrorLook): boolean =>
 const isWell = (mirror: MirrorLook): boolean => mirror.kind === 'replication' || mirror.record.healthy
 
 function outcomeOf(m: Migration, now: Seen, output: Output): Outcome {
-  const lines =
-    now.mirrors.length === 0
-      ? [`migration ${m.name}`, '  no mirror: it has not begun, or the migration has ended']
-      : blockOf(m, now, output)
   return {
     exit: now.mirrors.every(isWell) ? EXIT.done : EXIT.refused,
-    lines,
+    lines: blockOf(m, now, output),
     json: jsonOf(m, now),
   }
 }
@@ -86,6 +87,7 @@ function outcomeOf(m: Migration, now: Seen, output: Output): Outcome {
 function shown(m: Migration, now: Seen, output: Output): readonly string[] {
   if (output.terminal) return blockOf(m, now, output)
   if (now.reason !== undefined) return [`Not known: ${now.reason}`]
+  if (now.mirrors.length === 0) return [NO_MIRROR]
   return now.mirrors.map((mirror) =>
     mirror.kind === 'dual-write' ? recordLine(mirror.record) : streamText(mirror),
   )
@@ -94,6 +96,7 @@ function shown(m: Migration, now: Seen, output: Output): readonly string[] {
 function blockOf(m: Migration, { mirrors, reason }: Seen, { paint }: Output): string[] {
   return [
     `migration ${m.name}`,
+    ...(mirrors.length === 0 ? [`  ${NO_MIRROR}`] : []),
     ...mirrors.flatMap((mirror) =>
       mirror.kind === 'replication'
         ? columns([['mirror', streamText(mirror)]])

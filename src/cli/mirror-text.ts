@@ -86,7 +86,7 @@ function pace({ looks, rows, ageMillis, rowsPerSecond }: SeenRecord): string[] {
   return [
     ...(rows === 0
       ? []
-      : [ageMillis > 0 ? `the oldest for at least ${seconds(ageMillis)}` : 'none of them for a second']),
+      : [ageMillis > 0 ? `the oldest for at least ${seconds(ageMillis)}` : 'none of them for long']),
     ...(rowsPerSecond === undefined ? [] : [`${counted(Math.round(rowsPerSecond))} a second relayed`]),
   ]
 }

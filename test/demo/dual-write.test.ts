@@ -13,8 +13,8 @@ import type { FreshDatabases } from '../support/databases.js'
 const SETTINGS = {
   rows: 1000,
   seconds: 0.6,
-  rate: 200,
-  writers: 6,
+  rate: 120,
+  writers: 4,
   readers: 2,
   source: 'memory',
   mirror: 'dual-write',
