@@ -7,7 +7,7 @@ import { Pace } from './pace.js'
 import { Replaced } from './carry.js'
 import type { Lines } from './carry.js'
 import { Relay } from './relay.js'
-import type { Turn } from './relay.js'
+import type { Reach } from './relay.js'
 import { RelayReport } from './relay-report.js'
 import { backOffMillis, sqlstateOf } from './relay-trouble.js'
 import { sessionOf } from './rows-session.js'
@@ -164,22 +164,23 @@ export class RelayMember {
     let more = true
     while (!this.#closed && leadership.held) {
       const woken = this.#pace.takeWake()
-      const waiting = this.#tickets
+      let waiting: readonly Ticket[] = this.#tickets
       this.#tickets = []
       try {
         if (!known) await relay.learn()
         known = this.#leading = true
         if (more || woken || waiting.length > 0 || (await relay.isAnything())) {
-          const turn = await relay.turn()
+          const turn = await relay.turn((reach) => {
+            waiting = unserved(waiting, reach)
+          })
           this.#report.carried(turn.rows)
-          this.#serve(waiting, turn)
+          waiting = unserved(waiting, turn)
           if (turn.over) return
           more = turn.more || turn.rows > 0
         }
         this.#failures = 0
         if (this.#report.isDue) await this.#report.write(lines.here.run, generation)
       } catch (error) {
-        this.#tickets.unshift(...waiting)
         if (error instanceof Replaced) return
         this.#failed(error)
         known = false
@@ -189,18 +190,12 @@ export class RelayMember {
         if (sqlstateOf(error) === undefined || this.#failures >= MOST_FAILURES) return
         await this.#pace.pause(backOffMillis(this.#failures))
         continue
+      } finally {
+        this.#tickets.unshift(...waiting)
       }
       if (more) this.#pace.busy()
       if (!more) await this.#pace.idle()
       else if (relay.pauseMillis > 0) await this.#pace.pause(relay.pauseMillis)
-    }
-  }
-
-  #serve(waiting: readonly Ticket[], { next, left }: Turn): void {
-    for (const ticket of waiting) {
-      ticket.next ??= next
-      if (left === undefined || left >= ticket.next) ticket.resolve()
-      else this.#tickets.push(ticket)
     }
   }
 
@@ -209,4 +204,14 @@ export class RelayMember {
     this.#failures++
     this.#report.failed(error)
   }
+}
+
+/** Those of whom something may be missing still. */
+function unserved(waiting: readonly Ticket[], { next, left }: Reach): Ticket[] {
+  return waiting.filter((ticket) => {
+    ticket.next ??= next
+    const isServed = left === undefined || left >= ticket.next
+    if (isServed) ticket.resolve()
+    return !isServed
+  })
 }

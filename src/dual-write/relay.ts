@@ -17,14 +17,18 @@ import type { MirroredTable } from './tables.js'
 import { RowRate } from './throttle.js'
 import { carryEmptied } from './truncate.js'
 
-/** What a turn has come to. */
-export interface Turn {
-  /** Records that were carried over and forgotten. */
-  readonly rows: number
+/** How much of what a turn could see the other side has. */
+export interface Reach {
   /** Whatever was committed before the turn began has a lower transaction id. */
   readonly next: bigint
-  /** The lowest transaction id that may still be on record, of those that the turn could see; undefined for none. */
+  /** The lowest transaction id that may be missing still; undefined for none. */
   readonly left: bigint | undefined
+}
+
+/** What a turn has come to. */
+export interface Turn extends Reach {
+  /** Records that were carried over and forgotten. */
+  readonly rows: number
   /** The next turn may find more, without anybody's having written. */
   readonly more: boolean
   /** The side that is read takes no writes any more, and nothing of it is on record. */
@@ -85,7 +89,8 @@ export class Relay {
     return (await this.#stepBackfill(this.#ahead)) > 0
   }
 
-  async turn(): Promise<Turn> {
+  /** `written` is told when the other side has it, which is before it is forgotten. */
+  async turn(written: (reach: Reach) => void): Promise<Turn> {
     const began = performance.now()
     if (await this.#tables.isOutdated()) await this.#readTables()
     if (this.stuck.isDue) await this.#retryStuck()
@@ -95,7 +100,7 @@ export class Relay {
     const strange = [...look.emptied, ...look.entries].filter((one) => !this.#tables.find(one))
     if (strange.length > 0) await this.#meet(strange)
     else if (look.emptied.length > 0) await this.#empty(look.emptied)
-    else return await this.#carry(found, limit, began)
+    else return await this.#carry(found, limit, began, written)
     return { rows: 0, next: look.next, left: 0n, more: true, over: false }
   }
 
@@ -121,7 +126,12 @@ export class Relay {
     }
   }
 
-  async #carry({ look, portions, batches, error }: Found, limit: number, began: number): Promise<Turn> {
+  async #carry(
+    { look, portions, batches, error }: Found,
+    limit: number,
+    began: number,
+    written: (reach: Reach) => void,
+  ): Promise<Turn> {
     const tried =
       error === undefined
         ? portions.map(({ table, keys }, index) => ({
@@ -132,11 +142,12 @@ export class Relay {
     const refusals = await this.#write(tried, batches, error)
     const carried = look.entries.map((entries, index) => without(carriedOf(entries, tried[index]), refusals))
     await this.stuck.note(refusals)
+    const isFull = look.rows >= limit
+    const left = lowestLeft(look, carried, isFull)
+    if (this.stuck.waiting.length === 0) written({ next: look.next, left })
     await forget(this.#lines.here.run, this.#m.name, carried)
     await this.stuck.carried(carried)
     const rows = carried.reduce((sum, { keys }) => sum + keys.length, 0)
-    const isFull = look.rows >= limit
-    const left = lowestLeft(look, carried, isFull)
     this.#low = left === undefined || left > look.horizon ? look.horizon : left
     this.#rate.took(rows)
     this.#ahead = isFull ? Math.max(0, this.#ahead - rows) : 0
@@ -193,7 +204,7 @@ export class Relay {
         error: new Error(
           this.#tables.isRecordedOtherwise(oid)
             ? 'its changes are on record by another key than it has now: prepare the migration again, and it is brought over anew'
-            : 'it is on record but not mirrored: it was dropped, or the other side has no such table or key',
+            : 'it is on record but not mirrored: it was dropped, or the other side lacks the table, its key, or a column of its type',
         ),
       }))
     await this.stuck.note(refusals)
