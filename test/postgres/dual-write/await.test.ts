@@ -156,6 +156,8 @@ it('through a change of writer and back every write that resolved is on both sid
           await cutover.pool.query(WRITE, [key])
           for (const side of ['old', 'new'] as const)
             if (!(await has(side, key))) failed.push(`${key} is not on the ${side} side`)
+          // A steady load, and a processor left for everybody else.
+          await cutover.pool.query('select pg_sleep(0.02)')
         } catch (error) {
           // A process that does not move the writer itself meets the fence, and its callers try again.
           if (cutover === leader || !isFence(error)) failed.push(error)

@@ -1,4 +1,5 @@
 // What a change of writer by dual-write looks at before it goes on: the capture of both sides, and whoever still relays.
+import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
 import pg from 'pg'
 import { captureName, RELAY_APPLICATION } from '../../../src/control/names.js'
@@ -106,5 +107,6 @@ async function until(client: pg.Client, condition: string): Promise<void> {
   for (;;) {
     const { rows } = await client.query<{ ok: boolean }>(`select ${condition} as ok`)
     if (rows[0]?.ok === true) return
+    await delay(10)
   }
 }

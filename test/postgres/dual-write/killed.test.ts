@@ -2,11 +2,12 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { readSide } from '../../../src/control/side-row.js'
 import { beginMirror } from '../../../src/coordinator/begin-mirror.js'
+import { changeWriter } from '../../../src/coordinator/coordinator.js'
 import { recover } from '../../../src/coordinator/recover.js'
 import { RelayMember } from '../../../src/dual-write/relay-member.js'
 import { otherSide } from '../../../src/phase/phases.js'
 import type { Side } from '../../../src/phase/phases.js'
-import { killed, runChild } from '../coordinator/doom.js'
+import { killed } from '../coordinator/doom.js'
 import { protocolFixture } from '../protocol/fixture.js'
 import type { ProtocolFixture } from '../protocol/fixture.js'
 
@@ -52,7 +53,9 @@ it('and an attempt after all of them goes through', async () => {
   const from = await writer()
   const to = otherSide(from)
   await append(from)
-  const said = await runChild({ name: f.m.name, urls: f.urls, to, at: undefined, mirror: 'dual-write' })
+  const said: string[] = []
+  f.m.events.on('step', ({ step, state }) => void said.push(`${step} ${state}`))
+  await changeWriter(f.m, to, to === 'new' ? 'live' : 'shadow', { lock: false })
   expect(said).toContain('reverse done')
   expect(await readSide(f.m.control[to], f.m.name)).toMatchObject({ status: 'writer' })
   expect(await count(to)).toBe(writes)
