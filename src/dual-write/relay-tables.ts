@@ -1,6 +1,7 @@
 // What the leader knows of the tables, and how it notices that they were changed while it leads.
 import type { Run } from '../control/control-connection.js'
 import type { Migration } from '../control/migration.js'
+import { isWider } from '../mirror/wider-type.js'
 import { otherSide } from '../phase/phases.js'
 import type { Side } from '../phase/phases.js'
 import { restartBackfillSql } from './backfill.js'
@@ -58,7 +59,7 @@ export class RelayTables {
     const { tables: all } = await readMirrored(this.#m, this.#from, runs)
     // The key that a table has now may be another one than it had when its capture was installed.
     this.#otherwise = await recordedOtherwise(here.run, this.#m, all)
-    const tables = all.filter(({ from: { oid } }) => !this.#otherwise.has(oid))
+    const tables = all.filter(({ from: { oid } }) => !this.#otherwise.has(oid)).filter(this.#isWhole)
     const late = tables.filter((table) => this.#isLate(table, shapesThere))
     this.#tables = new Map(tables.map((table) => [table.from.oid, table]))
     this.#here = shapesHere
@@ -77,6 +78,19 @@ export class RelayTables {
   }
 
   /**
+   * Whether the other side keeps all that is in a row. On the way out a table that lacks a column there, or has one of
+   * another type, waits until it does not: who leads then knows nothing of the rows that went without. On the way back the
+   * new side may have more.
+   */
+  readonly #isWhole = ({ leftOut, columns }: MirroredTable): boolean =>
+    this.#from === 'new' ||
+    (leftOut.length === 0 &&
+      columns.every(
+        ({ readType, writeType }) =>
+          bareName(readType) === bareName(writeType) || isWider(readType, writeType),
+      ))
+
+  /**
    * A column that both have now, since the other side has got it, or whose type was changed there after that of the side
    * that is read: rows may have been carried over without it, or with values cut short. What only the side that is read
    * has got is noticed before a row that has it is carried over.
@@ -90,6 +104,9 @@ export class RelayTables {
     })
   }
 }
+
+/** Types of the application and of extensions may be in other schemas there. */
+const bareName = (type: string): string => type.replace(/^.*\./, '')
 
 async function shapes(run: Run): Promise<Map<number, string>> {
   const rows = await run<{ oid: number; shape: string }>(

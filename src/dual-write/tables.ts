@@ -43,6 +43,8 @@ export interface MirroredTable {
   readonly key: readonly KeyColumn[]
   /** All that is carried over, in the order of the side that is read: generated columns are not. */
   readonly columns: readonly MirroredColumn[]
+  /** Columns that the side that is written lacks. */
+  readonly leftOut: readonly string[]
   /**
    * `upsert`: INSERT … ON CONFLICT on the key. `replace`: delete, then insert, where a column cannot be set by an UPDATE
    * (GENERATED ALWAYS AS IDENTITY) or the key's constraint on the side that is written is deferrable.
@@ -137,11 +139,15 @@ function pair(left: CatalogTable, right: CatalogTable | undefined): MirroredTabl
     })
     if (key.length < names.length) continue
     const always = right.columns.some(({ identity }) => identity === 'a')
+    const leftOut = left.columns.filter(
+      ({ name, generated }) => generated === '' && !right.columns.some((column) => column.name === name),
+    )
     return {
       from: at(left),
       to: at(right),
       key,
       columns,
+      leftOut: leftOut.map(({ name }) => name),
       write: always || !there.immediate ? 'replace' : 'upsert',
     }
   }

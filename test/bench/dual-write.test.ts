@@ -63,6 +63,7 @@ it('hears which rows a relay writes', () => {
     to: at,
     key: [{ ...id, readOperators: 'pg_catalog', writeOperators: 'pg_catalog' }],
     columns: [id, { ...column, name: 'n' }],
+    leftOut: [],
     write: 'upsert',
   } as const
   const batch = { table, taken: 3, gone: '{4}', rows: 2, columns: ['{7,8}', '{1,2}'], bytes: 20 }

@@ -1,6 +1,7 @@
 // Checks of one table's columns on both sides: whatever would stop the mirror, or make a statement mean something else.
 import { quoteIdent } from '../../control/names.js'
 import { nameAcross } from '../../mirror/mapping.js'
+import { isWider } from '../../mirror/wider-type.js'
 import type { Side } from '../../phase/phases.js'
 import { ANY_MIRROR, quoteTable, tablePairs } from './check.js'
 import type { Check, Context, Found } from './check.js'
@@ -42,24 +43,12 @@ function isSameType({ m, from }: Context, { left, right }: ColumnPair): boolean 
   return across.schema === right.typeSchema && across.name === right.typeName
 }
 
-// Every value fits, and on the way back every value that came from there does.
-const WIDER: readonly (readonly [RegExp, RegExp])[] = [
-  [/^smallint$/, /^(integer|bigint)$/],
-  [/^integer$/, /^bigint$/],
-  [/^real$/, /^double precision$/],
-  [/^character varying/, /^(text|character varying)$/],
-]
-
 /**
  * Differences that the mirror passes as long as the values fit. Before a rollback the narrower side is the one to be opened: that
  * every row fits there is proved by the mirror itself, and the way back must not be shut by what was let through on the way out.
  */
 const widens = ({ stage }: Context, { left, right }: ColumnPair): boolean =>
-  WIDER.some(
-    ([narrow, wide]) =>
-      (narrow.test(left.type) && wide.test(right.type)) ||
-      (stage === 'cutover' && narrow.test(right.type) && wide.test(left.type)),
-  )
+  isWider(left.type, right.type) || (stage === 'cutover' && isWider(right.type, left.type))
 
 export const fills = (column: ColumnFacts): boolean => column.hasDefault || column.identity !== ''
 

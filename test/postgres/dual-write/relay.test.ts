@@ -181,14 +181,25 @@ describe('a ticket', () => {
 })
 
 describe('what is known of the tables', () => {
-  it('has a table brought over anew whose column the other side has got later', async () => {
+  it('has a table wait that lacks a column on the new side', async () => {
     const lines = { here: f.m.control.old, lock: f.m.control.old, there: f.m.control.new }
     const tables = new RelayTables(f.m, 'old', lines)
+    const wide = await one<number>(f.old, `'public.wide'::regclass::oid::int8::float8`)
     await f.old(`alter table public.wide add column later text`)
     expect(await tables.read()).toBe(false)
+    expect(tables.byOid.has(wide)).toBe(false)
     await f.new(`alter table public.wide add column later text`)
+    expect(await tables.read()).toBe(false)
+    expect(tables.byOid.has(wide)).toBe(true)
+  })
+
+  it('has a table brought over anew whose column the old side has got later, on the way back', async () => {
+    const lines = { here: f.m.control.new, lock: f.m.control.new, there: f.m.control.old }
+    const tables = new RelayTables(f.m, 'new', lines)
+    await f.new(`alter table public.wide add column latest text`)
+    expect(await tables.read()).toBe(false)
+    await f.old(`alter table public.wide add column latest text`)
     expect(await tables.read()).toBe(true)
     expect(await tables.read()).toBe(false)
-    await drained()
   })
 })
