@@ -13,6 +13,9 @@ const WRITES_NOTHING: ReadonlySet<unknown> = new Set(
    LISTEN UNLISTEN NOTIFY PREPARE DEALLOCATE DECLARE CLOSE LOCK`.split(/\s+/),
 )
 
+// The server calls it a COMMIT, and nothing was said of it before.
+const COMMIT_PREPARED = /^\s*commit\s+prepared\b/i
+
 export class Applied implements Afterwards {
   readonly #core: PoolCore
   readonly #mirror: () => AppliedMirror | undefined
@@ -41,8 +44,9 @@ export class Applied implements Afterwards {
     const doubtful = results.some(
       (one) => !WRITES_NOTHING.has((Object(one) as { command?: unknown }).command),
     )
-    const text = typeof given === 'string' ? given : (Object(given) as { text?: unknown }).text
-    return doubtful && !(typeof text === 'string' && this.#core.texts.isRead(text, this.#core.side))
+    const said = typeof given === 'string' ? given : (Object(given) as { text?: unknown }).text
+    if (typeof said !== 'string') return doubtful
+    return doubtful ? !this.#core.texts.isRead(said, this.#core.side) : COMMIT_PREPARED.test(said)
   }
 
   wait(result: unknown, client?: InnerClient): Promise<void> | undefined {

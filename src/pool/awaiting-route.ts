@@ -100,24 +100,26 @@ export class AwaitingStatements implements Queryable {
 
   #answered(config: unknown, result: unknown): Promise<void> | undefined {
     const client = this.#client()
-    const command = commandOf(result)
+    const commands = commandsOf(result)
+    const committed = commands.includes('COMMIT')
     const wrote = this.#afterwards.mayHaveWritten(config, result)
     // In a pipeline the state may already be that of a later statement, so a write is taken for one of its own.
-    const over = command === 'COMMIT' || !isInTransaction(client) || (wrote && client.pipeline)
+    const over = committed || !isInTransaction(client) || (wrote && client.pipeline)
     if (!over) {
       this.#wrote ||= wrote
       return undefined
     }
-    const waits = command !== 'ROLLBACK' && (wrote || this.#wrote)
-    this.#wrote = false
+    const waits = (committed || commands.at(-1) !== 'ROLLBACK') && (wrote || this.#wrote)
+    // One text may end a transaction and begin the next.
+    this.#wrote = wrote && isInTransaction(client)
     return waits ? this.#afterwards.wait(result, client) : undefined
   }
 }
 
-/** Of several statements in one text, the last. */
-function commandOf(result: unknown): unknown {
-  const last: unknown = Array.isArray(result) ? result.at(-1) : result
-  return (Object(last) as { command?: unknown }).command
+/** One for each statement of a text. */
+function commandsOf(result: unknown): unknown[] {
+  const results: readonly unknown[] = Array.isArray(result) ? result : [result]
+  return results.map((one) => (Object(one) as { command?: unknown }).command)
 }
 
 // The pool's `Promise` option may name any class.

@@ -145,6 +145,28 @@ const LEASED: readonly (readonly [string, Form])[] = [
   ],
   ['the COMMIT of a leased client', ({ pool }) => withLease(pool, transaction)],
   [
+    'a COMMIT with the beginning of the next transaction',
+    ({ pool }) =>
+      withLease(pool, async (client) => {
+        await client.query('begin')
+        const written = await client.query(WRITE, ['it'])
+        try {
+          await client.query('commit; begin')
+        } finally {
+          await client.query('rollback')
+        }
+        return written
+      }),
+  ],
+  [
+    'a COMMIT of what was prepared before',
+    async ({ pool }) => {
+      await observe('old', `begin; ${WRITE.replace('$1', `'it'`)}; prepare transaction 'awaited'`)
+      await pool.query(`commit prepared 'awaited'`)
+      return pool.query(WHERE_AM_I)
+    },
+  ],
+  [
     'a statement of a client that was handed to a callback',
     ({ pool }) =>
       byCallback((done) => {
