@@ -43,7 +43,8 @@ export class Leadership {
   async tryLock(): Promise<Candidacy> {
     const name = quoteLiteral(this.#m.name)
     const [row] = await this.lock.run<{ status: SideStatus | null; locked: boolean | null; session: string }>(
-      `select status, ${SESSION} as session, case when status in ('writer', 'fenced')
+      // A standby has locks of its own, and its leader would only shut out that of the writer.
+      `select status, ${SESSION} as session, case when status in ('writer', 'fenced') and not pg_is_in_recovery()
           then pg_try_advisory_lock(hashtextextended('pg-cutover: relay from ${this.#from} of ' || ${name}, 0)) end as locked
          from (select (select status from cutover.side where name = ${name}) as status) side`,
     )
