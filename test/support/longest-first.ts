@@ -6,6 +6,7 @@ const LONGEST = [
   'test/contract/pool.test.ts',
   'test/postgres/coordinator/kill-at-every-step.test.ts',
   'test/postgres/coordinator/way-out.test.ts',
+  'test/postgres/dual-write/cutover.test.ts',
   'test/postgres/pool/transactions.test.ts',
   'test/fleet/rivals.test.ts',
   'test/demo/demo.test.ts',

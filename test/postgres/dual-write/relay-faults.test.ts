@@ -9,7 +9,7 @@ import { recordOf } from '../../../src/dual-write/relay-record.js'
 import { readStuck, setAside, tryAgain } from '../../../src/dual-write/stuck.js'
 import { startProxy } from '../../support/proxy.js'
 import type { Proxy } from '../../support/proxy.js'
-import { fixture, migrationBetween, one, until } from '../mirror/fixture.js'
+import { fixture, migrationBetween, one, until, untilSo } from '../mirror/fixture.js'
 import type { Fixture } from '../mirror/fixture.js'
 
 const SCHEMA = `
@@ -49,10 +49,8 @@ afterAll(async () => {
   await f.drop()
 })
 
-const told = async (code: string, text: RegExp): Promise<void> => {
-  while (!warnings.some((warning) => warning.code === code && text.test(warning.message)))
-    await until(f.old, 'true')
-}
+const told = (code: string, text: RegExp): Promise<void> =>
+  untilSo(() => warnings.some((warning) => warning.code === code && text.test(warning.message)))
 
 const expectSame = async (table: 'item' | 'other'): Promise<void> => {
   const text = `(select coalesce(string_agg(t::text, ' ' order by id), '') from public.${table} t)`
