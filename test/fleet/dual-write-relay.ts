@@ -27,9 +27,9 @@ function stand(millis: number): void {
 
 function disturb(text: string): void {
   // Between what was read and the writing of it is where a rival hurts most.
-  const writes = text.includes('relay_generation =')
+  const writes = text.startsWith('begin;\n')
   const chance = random()
-  if (chance < (writes ? 0.01 : 0.001)) {
+  if (chance < (writes ? 0.03 : 0.001)) {
     // Heard by those who take the lead away meanwhile.
     say('stalled')
     stand(100 + random() * 400)

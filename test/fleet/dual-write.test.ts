@@ -28,7 +28,7 @@ const MOVES = SECONDS >= 15
 const SIDES = ['old', 'new'] as const
 const WRITERS = 2
 const CLIENTS = 2
-const TIMINGS = { prepareTimeoutMillis: MOVES ? 8_000 : 4_000, holdTimeoutMillis: 3_000 } as const
+const TIMINGS = { prepareTimeoutMillis: MOVES ? 20_000 : 4_000, holdTimeoutMillis: 3_000 } as const
 
 interface Place {
   readonly name: string
