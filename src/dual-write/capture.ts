@@ -3,6 +3,7 @@ import type { ControlConnection } from '../control/control-connection.js'
 import { persist } from '../control/locked-unit.js'
 import type { Migration } from '../control/migration.js'
 import { captureName, quoteIdent, quoteLiteral, recordTable } from '../control/names.js'
+import { PHASES } from '../phase/phases.js'
 import type { Side } from '../phase/phases.js'
 import { readCapture } from './capture-state.js'
 import { captureUnit } from './capture-unit.js'
@@ -54,7 +55,10 @@ async function ensureRecord(control: ControlConnection, name: string): Promise<v
   })
 }
 
-/** Takes all of it off this side, with what is on record. What is not there, or no longer, is no error. */
+/**
+ * Takes all of it off this side, with what is on record. What is not there, or no longer, is no error; rejects with
+ * `ERR_RIVAL` where the side writes in a phase with a mirror, which somebody has begun again meanwhile.
+ */
 export async function removeCapture(
   m: Migration,
   side: Side,
@@ -68,7 +72,7 @@ export async function removeCapture(
     for (const { relation, triggers } of tables)
       await persist(control, deadline, {
         what: `taking capture off ${relation} of the ${side} database`,
-        guard: 'perform 1',
+        guard: withoutMirror(m.name),
         act: triggers.map((name) => `drop trigger if exists ${quoteIdent(name)} on ${relation};`).join('\n'),
       })
   }
@@ -76,7 +80,7 @@ export async function removeCapture(
   const name = quoteLiteral(m.name)
   await persist(control, deadline, {
     what: `taking the record of changes off the ${side} database`,
-    guard: 'perform 1',
+    guard: withoutMirror(m.name),
     act: `
       ${functions.map((fn) => `drop function if exists cutover.${quoteIdent(fn.name)}();`).join('\n')}
       drop table if exists cutover.${quoteIdent(recordTable(m.name))};
@@ -87,6 +91,18 @@ export async function removeCapture(
       end if;`,
   })
 }
+
+const MIRRORED = Object.entries(PHASES)
+  .filter(([, { mirroredTo }]) => mirroredTo !== undefined)
+  .map(([phase]) => quoteLiteral(phase))
+
+// A process that stands still here and goes on days later must not take a mirror off that is in use.
+const withoutMirror = (name: string): string => `perform 1;
+  if to_regclass('cutover.side') is not null then
+    perform from cutover.side where name = ${quoteLiteral(name)} for share;
+    perform 1 where not exists (select from cutover.side where name = ${quoteLiteral(name)}
+      and status in ('writer', 'fenced') and phase in (${MIRRORED.join(', ')}));
+  end if`
 
 const OURS = `p.pronamespace = to_regnamespace('cutover') and starts_with(p.proname, $1)
     and substr(p.proname, length($1) + 1) ~ '^[0-9]+_(new|old|row|tru)$'`

@@ -371,6 +371,17 @@ describe('removing', () => {
     expect(await check()).toBe(false)
   })
 
+  it('is left to a mirror that has begun again, by who comes too late', async () => {
+    await install()
+    await f.old(`update cutover.side set phase = 'mirror' where name = $1`, [f.m.name])
+    try {
+      await expect(removeCapture(f.m, 'old')).rejects.toThrow(/taking capture off/)
+      expect(await check()).toBe(true)
+    } finally {
+      await f.old(`update cutover.side set phase = 'old' where name = $1`, [f.m.name])
+    }
+  })
+
   it('spares another migration whose name begins alike', async () => {
     const oid = await one<string>(f.old, `'public.plain'::regclass::oid::text`)
     const other = { ...f.m, name: `${f.m.name}_${oid}` }
