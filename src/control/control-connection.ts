@@ -8,7 +8,12 @@ import { CONTROL_APPLICATION } from './names.js'
 export type Row = Record<string, unknown>
 
 /** Runs one statement and gives its rows; of a text of several statements without values those of the last one. */
-export type Run = <R extends Row = Row>(text: string, values?: readonly unknown[]) => Promise<R[]>
+export type Run = <R extends Row = Row>(
+  text: string,
+  values?: readonly unknown[],
+  /** Has the server plan the text once for each connection; the same name always stands for the same text. */
+  prepareAs?: string,
+) => Promise<R[]>
 
 export interface ControlConnection {
   readonly side: Side
@@ -115,9 +120,10 @@ export function controlConnection(options: ControlConnectionOptions): ControlCon
 
   const runOn =
     (on: pg.Client): Run =>
-    async <R extends Row>(text: string, values?: readonly unknown[]) => {
+    async <R extends Row>(text: string, values?: readonly unknown[], prepareAs?: string) => {
       const query = {
         text,
+        ...(prepareAs === undefined ? {} : { name: prepareAs }),
         query_timeout: statementTimeoutMillis + GRACE_MILLIS,
         ...(values === undefined ? {} : { values: [...values] }),
       }
@@ -140,7 +146,8 @@ export function controlConnection(options: ControlConnectionOptions): ControlCon
     return result
   }
 
-  const run: Run = (text, values) => enqueue(async () => runOn(await connected())(text, values))
+  const run: Run = (text, values, prepareAs) =>
+    enqueue(async () => runOn(await connected())(text, values, prepareAs))
 
   return {
     side,

@@ -1,4 +1,5 @@
 // Reads the current rows of recorded keys on the writer, as literals that the other side can take in without a change.
+import { createHash } from 'node:crypto'
 import type { Run } from '../control/control-connection.js'
 import { quoteIdent } from '../control/names.js'
 import { quoteTable } from './tables.js'
@@ -32,9 +33,11 @@ export async function readRows(
   for (const [place, key] of keys.entries()) if (!places.has(key)) places.set(key, place)
   const distinct = [...places.keys()]
   const values = maxBytes === undefined ? [distinct] : [distinct, maxBytes]
+  const { text, name } = textFor(table, maxBytes !== undefined)
   const [found] = await run<{ taken: number; gone: string | null; rows: number; [literal: string]: unknown }>(
-    readText(table, maxBytes !== undefined),
+    text,
     values,
+    name,
   )
   const gone = found?.gone ?? undefined
   const rows = found?.rows ?? 0
@@ -68,6 +71,25 @@ const FIXED_SIZE: ReadonlySet<string> = new Set([
 
 /** In bytes; it stands for all columns of fixed size. */
 const ROW_SIZE = 32
+
+interface ReadText {
+  readonly text: string
+  readonly name: string
+}
+
+// To plan it takes longer than to read a few rows by it.
+const texts = new WeakMap<MirroredTable, Map<boolean, ReadText>>()
+
+function textFor(table: MirroredTable, bounded: boolean): ReadText {
+  const known = texts.get(table) ?? new Map<boolean, ReadText>()
+  texts.set(table, known)
+  const found = known.get(bounded)
+  if (found) return found
+  const text = readText(table, bounded)
+  const made = { text, name: `cutover_read_${createHash('sha256').update(text).digest('hex').slice(0, 32)}` }
+  known.set(bounded, made)
+  return made
+}
 
 // All names but those of the table's own columns are ours, and those are always qualified: any name may be a column's.
 function readText(table: MirroredTable, bounded: boolean): string {
