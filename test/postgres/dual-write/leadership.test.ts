@@ -167,7 +167,10 @@ async function lossyNetwork(port: number): Promise<LossyNetwork> {
     server.on('error', () => {}).on('close', () => client.destroy())
     server.on('data', (chunk) => client.destroyed || client.write(chunk))
     client.on('data', (chunk) => {
-      if (!losing?.text.test(chunk.toString())) return void server.write(chunk)
+      if (!losing?.text.test(chunk.toString())) {
+        server.write(chunk)
+        return
+      }
       isLost = true
       client.resetAndDestroy()
       losing.kept(async () => {
