@@ -92,7 +92,9 @@ function bringOver(plan: CapturePlan): string {
         where not exists (select from pg_trigger t where t.tgrelid = r.oid and t.tgname = w.name
           and t.tgenabled in ('O', 'A'))`
   }
-  return `if captured_otherwise is null then
+  // One that was brought over before has rows on the other side, of which some may have gone here unseen.
+  return `if captured_otherwise is null and not exists (
+      select from cutover.backfill where name = ${quoteLiteral(plan.name)} and tbl = ${oid}) then
       ${restartBackfillSql(plan, plan.table.oid)};
     elsif captured_otherwise
       or ${lost('rows', 'relations')})

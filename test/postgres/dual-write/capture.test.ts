@@ -264,6 +264,18 @@ describe('what is lost', () => {
     expect(await taken()).toEqual(again)
   })
 
+  it('all of it is dropped: the table is brought over anew, without the rows that have gone meanwhile', async () => {
+    const oid = await one<string>(f.old, `'public.plain'::regclass::oid`)
+    const functions = ['new', 'old', 'row', 'tru'].map(
+      (kind) => `cutover.${captureName(f.m.name)}_${oid}_${kind}`,
+    )
+    await f.old(`drop function ${functions.join(', ')} cascade`)
+    expect(await gaps()).toEqual({ plain: 'not captured' })
+    await install()
+    expect(await gaps()).toEqual({})
+    expect(await taken()).toEqual(['plain *'])
+  })
+
   it('a partition made since has its TRUNCATE unseen until the next install, and nothing else', async () => {
     await f.both(
       `create table public.part_c partition of public.part for values from ('2026-03-01') to ('2026-04-01')`,
