@@ -120,7 +120,7 @@ export function controlConnection(options: ControlConnectionOptions): ControlCon
 
   const runOn =
     (on: pg.Client): Run =>
-    async <R extends Row>(text: string, values?: readonly unknown[], prepareAs?: string) => {
+    async <R extends Row>(text: string, values?: readonly unknown[], prepareAs?: string): Promise<R[]> => {
       const query = {
         text,
         ...(prepareAs === undefined ? {} : { name: prepareAs }),
