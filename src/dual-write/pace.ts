@@ -1,11 +1,9 @@
 // When the relay looks again: at once when woken, soon after the last change, seldom when nothing has happened for long.
 
-// From how long ago the last change was, to the pause between two looks.
-const PAUSES: readonly (readonly [millisSince: number, pauseMillis: number])[] = [
-  [50, 1],
-  [1_000, 5],
-  [Infinity, 25],
-]
+/** Of the time since the last change, so that what comes seldom is not looked for a thousand times a second. */
+const SHARE = 0.1
+const LEAST_MILLIS = 1
+const MOST_MILLIS = 25
 
 export class Pace {
   #last = performance.now()
@@ -36,7 +34,7 @@ export class Pace {
   /** Until the next look is due, or somebody wakes it. */
   async idle(): Promise<void> {
     const since = performance.now() - this.#last
-    const [, pauseMillis] = PAUSES.find(([millis]) => since < millis) ?? [0, 25]
+    const pauseMillis = Math.min(MOST_MILLIS, Math.max(LEAST_MILLIS, since * SHARE))
     if (!this.#woken) await this.#wait(pauseMillis, true)
   }
 
