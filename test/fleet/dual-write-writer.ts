@@ -131,7 +131,6 @@ async function write(writer: number, access: Access): Promise<void> {
           code.startsWith('ERR_') ? `writer met ${code}` : `unexpected in a writer: ${code} ${String(error)}`,
         )
       if (client) await access.gone(client, error)
-      else await access.gone({} as pg.ClientBase, undefined)
       await delay(5 + random() * 20)
     }
     await delay(random() * order.pauseMillis)
