@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { DEFAULT_DUAL_WRITE } from '../../src/control/migration.js'
-import { readShadow } from '../../src/cutover/read-shadow.js'
+import { readShadow } from '../../src/cutover/read-nested-options.js'
 import { noTotals } from '../../src/shadow/report.js'
 
 /** The first cells of each row of the table between two marks. */
