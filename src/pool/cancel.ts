@@ -2,9 +2,14 @@
 import { otherSide, type Side } from '../phase/phases.js'
 import { clientConfig } from './client-config.js'
 import { failStatement, holdStatement } from './held-statement.js'
-import { isBusy, isInTransaction, type InnerClient } from './pg-internals.js'
+import {
+  isBusy,
+  isInTransaction,
+  sessionClient,
+  type InnerClient,
+  type SessionClient,
+} from './pg-internals.js'
 import type { SidePool } from './side-pool.js'
-import { sessionClient, type SessionClient } from './session-client.js'
 
 interface Backends {
   readonly side: Side

@@ -10,10 +10,9 @@ import type { Guest } from './guests.js'
 import { failStatement, holdStatement, type HeldStatement } from './held-statement.js'
 import type { LaneFace, Queryable } from './lane-face.js'
 import { NextReady } from './next-ready.js'
-import { isBusy, isInTransaction } from './pg-internals.js'
+import { isBusy, isInTransaction, type SessionClient } from './pg-internals.js'
 import { PlaceInLine } from './place-in-line.js'
 import type { PoolCore } from './pool-core.js'
-import type { SessionClient } from './session-client.js'
 
 export class ClientLane implements Guest, Queryable {
   readonly session: ClientSession

@@ -3,9 +3,8 @@ import pg from 'pg'
 import type { Side } from '../phase/phases.js'
 import { FENCE_SQLSTATE, readFence } from './fence-error.js'
 import type { HeldStatement, Statement } from './held-statement.js'
-import { isBusy } from './pg-internals.js'
+import { isBusy, type SessionClient } from './pg-internals.js'
 import type { PoolCore } from './pool-core.js'
-import type { SessionClient } from './session-client.js'
 
 // The server refuses what is no read after all, and the drain knows the name.
 const BEGIN = `begin read only; set local application_name = 'pg-cutover reads'`

@@ -5,7 +5,7 @@ import { clientConfig, type GivenConfig } from './client-config.js'
 import { NamedParameters } from './named-parameters.js'
 import type { PoolCore } from './pool-core.js'
 import type { PoolCoreOptions } from './pool-core-options.js'
-import { sessionClient, type SessionClient } from './session-client.js'
+import { sessionClient, type SessionClient } from './pg-internals.js'
 
 /** What the clients of one migration have in common. */
 export interface ClientHome {

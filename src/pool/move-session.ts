@@ -1,6 +1,6 @@
 // Takes what an idle session holds to a new connection on the other side, or says why it cannot be taken there.
 import { CutoverError } from '../errors.js'
-import type { SessionClient } from './session-client.js'
+import type { SessionClient } from './pg-internals.js'
 import { readSession, restoreSession, type SessionState } from './session-state.js'
 
 // Statements of the client wait meanwhile, and a side that was left may be on its way out.

@@ -1,5 +1,5 @@
 // Remembers which parameters with a dot in their names a session was given: no list of the server's has them.
-import type { SessionClient } from './session-client.js'
+import type { SessionClient } from './pg-internals.js'
 
 const SET = /\bset\s+(?:session\s+)?("?[\w$]+"?(?:\."?[\w$]+"?)+)\s*(?:=|\s+to\b)/gi
 const IS_SET_CONFIG = /set_config/i

@@ -1,5 +1,5 @@
 // Calls back once when a connection has nothing under way, however often that is asked for.
-import type { SessionClient } from './session-client.js'
+import type { SessionClient } from './pg-internals.js'
 
 export class NextReady {
   readonly #then: () => void

@@ -1,6 +1,6 @@
 // What a session holds on its server, asked of the server itself, and how it is set up anew on another one.
 import pg from 'pg'
-import type { SessionClient } from './session-client.js'
+import type { SessionClient } from './pg-internals.js'
 
 interface Setting {
   readonly name: string
