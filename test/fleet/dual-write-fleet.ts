@@ -50,7 +50,7 @@ export class Fleet {
     }
     this.count(`${part.kind} begun`)
     const child = spawn(process.execPath, [file, JSON.stringify(order)], {
-      stdio: ['ignore', 'pipe', 'inherit'],
+      stdio: ['pipe', 'pipe', 'inherit'],
     })
     this.#running.set(part, child)
     createInterface({ input: child.stdout }).on('line', (line) => this.#hear(line))

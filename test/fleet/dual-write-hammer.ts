@@ -2,12 +2,14 @@
 import { createCutover, memorySource } from '../../src/index.js'
 import type { Side } from '../../src/phase/phases.js'
 import { MAPPED, SEARCH_PATH, TABLES } from './dual-write-tables.js'
+import { endWithParent } from './end-with-parent.js'
 
 export interface HammerOrder {
   readonly name: string
   readonly urls: Readonly<Record<Side, string>>
 }
 
+endWithParent()
 const { name, urls } = JSON.parse(process.argv[2] ?? '{}') as HammerOrder
 const pool = (side: Side) => ({ connectionString: urls[side], options: SEARCH_PATH, max: 2 })
 const cutover = createCutover({

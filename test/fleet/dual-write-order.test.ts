@@ -128,7 +128,7 @@ it('never goes backwards on the other side, whichever of the processes that writ
   const file = compiled(fileURLToPath(new URL('dual-write-hammer.ts', import.meta.url)))
   const hammers = Array.from({ length: 2 }, () => {
     const child = spawn(process.execPath, [file, JSON.stringify(order)], {
-      stdio: ['ignore', 'pipe', 'inherit'],
+      stdio: ['pipe', 'pipe', 'inherit'],
     })
     return { child, lines: createInterface({ input: child.stdout }), ended: once(child, 'exit') }
   })

@@ -7,6 +7,7 @@ import type { Side } from '../../src/phase/phases.js'
 import { migrationOver } from '../postgres/protocol/fixture.js'
 import { MAPPED, TABLES } from './dual-write-tables.js'
 import { seededRandom } from './seeded-random.js'
+import { endWithParent } from './end-with-parent.js'
 
 export interface RelayOrder {
   readonly name: string
@@ -17,6 +18,7 @@ export interface RelayOrder {
   readonly batchBytes: number
 }
 
+endWithParent()
 const order = JSON.parse(process.argv[2] ?? '{}') as RelayOrder
 const random = seededRandom(order.seed)
 const say = (line: string): void => void writeSync(1, `${line}\n`)

@@ -7,6 +7,7 @@ import type { Side } from '../../src/phase/phases.js'
 import { MAPPED, SEARCH_PATH, TABLES } from './dual-write-tables.js'
 import { choiceOfWork, transact } from './dual-write-work.js'
 import { seededRandom } from './seeded-random.js'
+import { endWithParent } from './end-with-parent.js'
 
 export interface WriterOrder {
   readonly name: string
@@ -22,6 +23,7 @@ export interface WriterOrder {
 // Refused by the fence, met others, was ended: what an application lives with.
 const USUAL = /^(25006|40001|40P01|23505|23503|55P03|57P0[123]|08...|ECONN.*|EPIPE)$/
 
+endWithParent()
 const order = JSON.parse(process.argv[2] ?? '{}') as WriterOrder
 const choose = choiceOfWork(seededRandom(order.seed))
 const stop = new AbortController()

@@ -7,6 +7,7 @@ import { recover } from '../../src/coordinator/recover.js'
 import { isCutoverError } from '../../src/errors.js'
 import { migrationOver } from '../postgres/protocol/fixture.js'
 import { seededRandom } from './seeded-random.js'
+import { endWithParent } from './end-with-parent.js'
 
 export interface RivalOrder {
   readonly name: string
@@ -16,6 +17,7 @@ export interface RivalOrder {
   readonly mirror: Migration['mirror']
 }
 
+endWithParent()
 const order = JSON.parse(process.argv[2] ?? '{}') as RivalOrder
 const random = seededRandom(order.seed)
 const m = migrationOver(order.name, order, {

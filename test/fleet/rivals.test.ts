@@ -150,7 +150,7 @@ const spawnRival = (order: RivalOrder) =>
   spawn(
     process.execPath,
     [compiled(fileURLToPath(new URL('rival-coordinator.ts', import.meta.url))), JSON.stringify(order)],
-    { stdio: ['ignore', 'pipe', 'inherit'] },
+    { stdio: ['pipe', 'pipe', 'inherit'] },
   )
 type Rival = ReturnType<typeof spawnRival>
 
