@@ -4,10 +4,10 @@ import { carryApart, deleteRecorded } from './carry-apart.js'
 import type { Refusal } from './carry-apart.js'
 import type { Carrier, Portion } from './carry.js'
 import { forget, lookAtRecord } from './relay-record.js'
+import type { RelayTables } from './relay-tables.js'
 import { troubleOf } from './relay-trouble.js'
-import type { MirroredTable } from './tables.js'
 
-type Tables = ReadonlyMap<number, MirroredTable>
+type Tables = Pick<RelayTables, 'byOid' | 'find'>
 
 /** Gives what cannot be written. Rejects where another try later may succeed; then nothing is known of what was carried. */
 export async function carryRefused(
@@ -19,14 +19,14 @@ export async function carryRefused(
 ): Promise<readonly Refusal[]> {
   // As the tables are now.
   const portions = tried.flatMap(({ table, keys }): Portion[] =>
-    keys.length === 0 ? [] : [{ table: tables.get(table.from.oid) ?? table, keys }],
+    keys.length === 0 ? [] : [{ table: tables.byOid.get(table.from.oid) ?? table, keys }],
   )
   const ways = troubleOf(error) === 'unique' ? [together, cleared] : [again]
   let last = error
   for (const way of ways) {
     if (troubleOf(last) === 'wait') throw last
     try {
-      if (await way(carrier, m, portions)) return []
+      if (await way(carrier, m, portions, tables)) return []
     } catch (cause) {
       last = cause
     }
@@ -38,6 +38,7 @@ type Way = (
   carrier: Carrier,
   m: Pick<Migration, 'name' | 'dualWrite'>,
   portions: readonly Portion[],
+  tables: Tables,
 ) => Promise<boolean>
 
 const again: Way = async (carrier, _, portions) => {
@@ -47,9 +48,10 @@ const again: Way = async (carrier, _, portions) => {
 
 /**
  * Everything of these tables that is on record, in one transaction. A row of the other side that holds what a row of the
- * writer wants is on record, or else the writer would have two of it. False where it is too much for one.
+ * writer wants is on record, or else the writer would have two of it. False where it is too much for one, or a table is not as it was any more: what is forgotten here
+ * has been read by the columns of before.
  */
-const together: Way = async (carrier, { name, dualWrite }, portions) => {
+const together: Way = async (carrier, { name, dualWrite }, portions, tables) => {
   const { run } = carrier.lines.here
   const limit = dualWrite.batchRows
   const oids = portions.map(({ table }) => table.from.oid)
@@ -65,7 +67,8 @@ const together: Way = async (carrier, { name, dualWrite }, portions) => {
     })
     const read = await carrier.read(whole)
     const isRead = whole.every(({ keys }, index) => keys.length === read[index]?.taken)
-    return { look: found, position: found.position, batches: read, isAll: isRead && found.rows < limit }
+    const isAll = isRead && found.rows < limit && found.entries.every((entries) => tables.find(entries))
+    return { look: found, position: found.position, batches: read, isAll }
   })
   if (!isAll || look.emptied.length > 0) return false
   await carrier.write(batches, 'replace')

@@ -173,7 +173,7 @@ export class Relay {
       return []
     } catch (error) {
       if (troubleOf(error) === 'table') await this.#readTables()
-      return await carryRefused(this.#carrier, this.#m, this.#tables.byOid, tried, error)
+      return await carryRefused(this.#carrier, this.#m, this.#tables, tried, error)
     }
   }
 
