@@ -1,13 +1,13 @@
 // Coordinated mode: the truth is a row on each side, and a change of writer is the coordinator's table of steps.
 import type { Migration } from '../control/migration.js'
-import { readSide, setPhase, type SideRow } from '../control/side-row.js'
-import { ensureRows } from '../coordinator/begin-mirror.js'
-import { changeWriter } from '../coordinator/coordinator.js'
+import { readSide, type SideRow } from '../control/side-row.js'
 import { findWriter } from '../coordinator/find-writer.js'
+import { movePhase } from '../coordinator/move-phase.js'
+import { refuseIllegal } from '../coordinator/refuse-illegal.js'
 import { CutoverError } from '../errors.js'
 import type { CutoverEvent, CutoverEvents } from '../events.js'
 import type { MirrorStatus } from '../mirror/lag.js'
-import { otherSide, PHASES, writerOf, type Phase, type Side, type Wish } from '../phase/phases.js'
+import { writerOf, type Phase, type Side, type Wish } from '../phase/phases.js'
 import type { HoldLease } from '../pool/gate.js'
 import type { PoolCore } from '../pool/pool-core.js'
 import { endOfHold } from './end-of-hold.js'
@@ -17,7 +17,6 @@ import { migrationOf } from './migration-of.js'
 import { Mirroring } from './mirroring.js'
 import type { DualWriting } from './dual-writing.js'
 import { busy, type Mode } from './mode.js'
-import { refuseIllegal } from './refuse-illegal.js'
 
 // How often the rows are read again, for changes that another process or the command line has made.
 const POLL_MILLIS = 1_000
@@ -151,35 +150,12 @@ export class CoordinatedMode implements Mode {
     const m = this.#m
     const from = this.phase
     if (from === undefined) throw new CutoverError('ERR_PHASE_UNKNOWN', 'no phase is known to move from')
-    const mirrored = m.mirror !== 'none'
-    const unmirrored = mirrored && PHASES[to].mirroredTo === undefined
-    if (from === to) {
-      // Asked for once more: a process that died, or a side that was away, may have left slots that pin WAL.
-      if (unmirrored) await this.#mirroring.end()
-      return undefined
-    }
-    refuseIllegal(from, to, m.mirror)
-    const writer = writerOf(from)
-    const leaves = writer !== writerOf(to)
-    if (mirrored && from === 'old') await this.#mirroring.begin(writer)
-    // The side that was left may not answer any more, and is not needed for this.
-    else if (!(await readSide(m.control[writer], m.name))) await ensureRows(m, writer, from)
-    let event: CutoverEvent | undefined
-    if (leaves) {
-      event = await changeWriter(m, otherSide(writer), to, { onMoved: () => this.#mirroring.rest(to) })
-      this.#rest(to, await readSide(m.control[otherSide(writer)], m.name))
-    } else {
-      const row = await readSide(m.control[writer], m.name)
-      if (!row || !(await setPhase(m.control[writer], m.name, row, to))) {
-        throw new CutoverError(
-          'ERR_RIVAL',
-          `somebody else changed the phase of "${m.name}"; read the status and try again`,
-        )
-      }
-      this.#rest(to, { ...row, phase: to })
-    }
-    if (unmirrored) await this.#mirroring.end()
-    return event
+    return movePhase(m, from, to, {
+      onCopying: (copying) => (this.#mirroring.copying = copying),
+      onMoved: () => this.#mirroring.rest(to),
+      onNoted: (row) => this.#rest(to, row),
+      onLeftBehind: (error) => this.#mirroring.leftBehind(error),
+    })
   }
 
   #rest(phase: Phase, row: SideRow | undefined): void {

@@ -1,17 +1,16 @@
 // What a process does for the mirror of its migration: begins and ends it, has its part in the relay, and measures it.
 import type { Migration } from '../control/migration.js'
-import { beginMirror } from '../coordinator/begin-mirror.js'
-import { endMirror } from '../coordinator/end-mirror.js'
 import type { MirrorStatus } from '../mirror/lag.js'
-import type { Phase, Side } from '../phase/phases.js'
+import type { Phase } from '../phase/phases.js'
 import type { DualWriting } from './dual-writing.js'
 import { MirrorWatch } from './mirror-watch.js'
 
 export class Mirroring {
+  /** The initial copy runs, which may take days. */
+  copying = false
   readonly #m: Migration
   readonly #watch: MirrorWatch
   #relay: DualWriting | undefined
-  #copying = false
   #closed = false
 
   /** `phase` is undefined while nothing must be touched, as during a change of writer. */
@@ -23,11 +22,6 @@ export class Mirroring {
   /** Where the mirror is by dual-write, from {@link load} on. */
   get relay(): DualWriting | undefined {
     return this.#relay
-  }
-
-  /** The initial copy runs, which may take days. */
-  get copying(): boolean {
-    return this.#copying
   }
 
   /** Before the first {@link rest}. */
@@ -55,23 +49,11 @@ export class Mirroring {
     if (!this.#closed) this.#relay?.rest(phase)
   }
 
-  /** Resolves when every table is copied. */
-  async begin(writer: Side): Promise<void> {
-    this.#copying = true
-    try {
-      await beginMirror(this.#m, writer, 'old')
-    } finally {
-      this.#copying = false
-    }
-  }
-
-  /** The phase stands whatever becomes of this: a side that was left may be switched off for good. */
-  async end(): Promise<void> {
-    await endMirror(this.#m, (error) => {
-      if (this.#closed) return
-      const message = error instanceof Error ? error.message : String(error)
-      this.#m.events.publish('warning', { name: this.#m.name, code: 'MIRROR_NOT_DROPPED', message })
-    })
+  /** The phase stands whatever could not be taken away: a side that was left may be switched off for good. */
+  leftBehind(error: unknown): void {
+    if (this.#closed) return
+    const message = error instanceof Error ? error.message : String(error)
+    this.#m.events.publish('warning', { name: this.#m.name, code: 'MIRROR_NOT_DROPPED', message })
   }
 
   /** From here on nothing is begun any more. */
