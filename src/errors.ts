@@ -15,6 +15,8 @@ export const ERROR_CODES = {
   ERR_FENCE: 'The fence could not be closed in time. It was lifted again, nothing changed.',
   ERR_CATCH_UP_TIMEOUT: 'The other side did not catch up in time. The fence was lifted, nothing changed.',
   ERR_HOLD_TIMEOUT: 'The hold reached its end before the point of no return. It was lifted, nothing changed.',
+  ERR_MEMBERS:
+    'A process of the fleet did not follow in time, or may not take part. The hold was lifted everywhere, nothing changed.',
   ERR_ABORTED: 'Another process aborted this attempt. Nothing changed.',
   ERR_RIVAL: 'Another coordinator owns or has finished this epoch. Read the status before trying again.',
   ERR_OPEN_PENDING:

@@ -63,6 +63,7 @@ export async function migrationOn(
     mirror: 'dual-write',
     dualWrite: DEFAULT_DUAL_WRITE,
     onDrainTimeout: 'abort',
+    members: 'fence-only',
     attempts: 1,
     timings: DEFAULT_TIMINGS,
     events: new CutoverEvents(),

@@ -21,6 +21,8 @@ export interface ControlConnection {
   readonly address: string
   /** One statement, in autocommit. Statements and transactions of one connection run one after the other. */
   readonly run: Run
+  /** A text of several statements; the rows of each of them. */
+  readonly runAll: (text: string) => Promise<Row[][]>
   /** One short transaction; rolled back if `work` throws. */
   transaction<T>(work: (run: Run) => Promise<T>): Promise<T>
   /** A second, independent connection of the same kind; the caller closes it. */
@@ -118,9 +120,13 @@ export function controlConnection(options: ControlConnectionOptions): ControlCon
     }
   }
 
-  const runOn =
-    (on: pg.Client): Run =>
-    async <R extends Row>(text: string, values?: readonly unknown[], prepareAs?: string): Promise<R[]> => {
+  const resultsOn =
+    (on: pg.Client) =>
+    async <R extends Row>(
+      text: string,
+      values?: readonly unknown[],
+      prepareAs?: string,
+    ): Promise<readonly pg.QueryResult<R>[]> => {
       const query = {
         text,
         ...(prepareAs === undefined ? {} : { name: prepareAs }),
@@ -129,7 +135,7 @@ export function controlConnection(options: ControlConnectionOptions): ControlCon
       }
       try {
         const result: pg.QueryResult<R> | pg.QueryResult<R>[] = await on.query<R>(query)
-        return (Array.isArray(result) ? result.at(-1) : result)?.rows ?? []
+        return Array.isArray(result) ? result : [result]
       } catch (error) {
         // The answer may still come, to the next statement: this connection cannot be used again.
         if (error instanceof Error && error.message === 'Query read timeout') {
@@ -139,6 +145,11 @@ export function controlConnection(options: ControlConnectionOptions): ControlCon
         throw error
       }
     }
+
+  const runOn =
+    (on: pg.Client): Run =>
+    async <R extends Row>(text: string, values?: readonly unknown[], prepareAs?: string): Promise<R[]> =>
+      (await resultsOn(on)<R>(text, values, prepareAs)).at(-1)?.rows ?? []
 
   function enqueue<T>(work: () => Promise<T>): Promise<T> {
     const result = queue.then(work, work)
@@ -153,6 +164,7 @@ export function controlConnection(options: ControlConnectionOptions): ControlCon
     side,
     address,
     run,
+    runAll: (text) => enqueue(async () => (await resultsOn(await connected())(text)).map(({ rows }) => rows)),
     transaction: (work) =>
       enqueue(async () => {
         const on = await connected()

@@ -74,6 +74,10 @@ export interface Migration {
   readonly tables: readonly string[] | undefined
   readonly mirror: 'replication' | 'dual-write' | 'none'
   readonly dualWrite: DualWriteSettings
+  /** `barrier`: every process of the fleet answers before the writer is changed. `fence-only`: the fence alone is relied on. */
+  readonly members: 'barrier' | 'fence-only'
+  /** How this process is listed in the roster of the fleet; undefined where it is no member, such as the command line. */
+  readonly self?: string | undefined
   readonly onDrainTimeout: 'abort' | 'cancel'
   /** How often a change of writer is tried when an attempt ended without a change. */
   readonly attempts: number

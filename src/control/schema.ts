@@ -130,6 +130,46 @@ const VERSIONS = [
   create unique index on cutover.stuck (name, tbl, coalesce(pg_catalog.md5(key), ''));
   alter table cutover.stuck replica identity full;
   `,
+  `
+  -- Rows of both are written again and again: room for a new version on the same page.
+  create table cutover.member (
+    name text not null,
+    member text not null,
+    host text not null,
+    pid int not null,
+    service text not null,
+    version text not null,
+    protocol int not null,
+    side text not null,
+    phase text not null,
+    epoch bigint not null,
+    in_flight int not null,
+    oldest_millis double precision,
+    backends int[] not null,
+    control_pid int not null default pg_backend_pid(),
+    beat bigint not null default 0,
+    joined timestamptz not null default clock_timestamp(),
+    heard timestamptz not null default clock_timestamp(),
+    attempt text,
+    said text,
+    reason text,
+    primary key (name, member)
+  ) with (fillfactor = 50);
+  comment on table cutover.member is 'pg-cutover: the processes of the fleet, on the side that writes.';
+  create table cutover.call (
+    name text primary key,
+    attempt text not null,
+    epoch bigint not null,
+    stage text not null,
+    coordinator text not null,
+    target text not null,
+    tables text[] not null,
+    outcome text,
+    reason text,
+    at timestamptz not null default clock_timestamp()
+  ) with (fillfactor = 50);
+  comment on table cutover.call is 'pg-cutover: what the coordinator of the last attempt has asked of the members.';
+  `,
 ] as const
 
 const CURRENT = VERSIONS.length
@@ -160,6 +200,8 @@ export async function ensureControlSchema(
 export const COUNTS_VERSION = 2
 /** The version that has what a mirror by dual-write needs. */
 export const DUAL_WRITE_VERSION = 3
+/** The version that has the roster of the fleet. */
+export const FLEET_VERSION = 4
 
 async function upgrade(control: ControlConnection): Promise<void> {
   await control.transaction(async (run) => {

@@ -2,7 +2,7 @@
 import { CutoverError } from '../errors.js'
 import { otherSide, parsePhase } from '../phase/phases.js'
 import type { Phase, Side } from '../phase/phases.js'
-import type { ControlConnection } from './control-connection.js'
+import type { ControlConnection, Row } from './control-connection.js'
 import { changeChannel } from './names.js'
 
 /** Who may write on a side: `writer` everybody, `fenced` nobody yet or again, `moved` and `mirror` the mirror alone. */
@@ -44,9 +44,14 @@ export async function readSide(control: Connection, name: string): Promise<SideR
       `the database at ${control.address} is given as the ${control.side} one but was prepared as the ${otherSide(control.side)} one of migration "${name}"; exchange the two URLs`,
     )
   }
+  return sideRowOf(control.side, row)
+}
+
+/** Out of the columns that {@link readSide} reads. */
+export function sideRowOf(side: Side, row: Row): SideRow {
   const phaseOf = (value: unknown): Phase | undefined => (value === null ? undefined : parsePhase(value))
   return {
-    side: control.side,
+    side,
     epoch: Number(row['epoch']),
     status: row['status'] as SideStatus,
     opened: Number(row['opened']),

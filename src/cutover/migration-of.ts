@@ -21,6 +21,7 @@ export function migrationOf(options: ResolvedOptions, events: CutoverEvents, gat
     tables: options.tables,
     mirror: options.mirror,
     dualWrite: options.dualWrite,
+    members: options.members,
     onDrainTimeout: options.onDrainTimeout,
     attempts: options.attempts,
     timings: options.timings,

@@ -141,6 +141,13 @@ export interface CutoverOptions {
    * or `cancel` them. Default `abort`, which rejects with `ERR_DRAIN_TIMEOUT`.
    */
   readonly onDrainTimeout?: 'abort' | 'cancel' | undefined
+  /**
+   * Coordinated mode: `barrier` has every process of the fleet hold, drain and answer before the writer changes, so that
+   * none fails a call or reads what is old. `fence-only` asks nobody, for fleets too large for that: the fence alone keeps
+   * writes on one side, and a process learns of the move by the first write that is refused, or by its next look, a second
+   * later at most; until then its reads may be old. Equal in the whole fleet. Default `barrier`.
+   */
+  readonly members?: 'barrier' | 'fence-only' | undefined
   /** How often a change of writer is tried when an attempt was aborted without a change. 1 to 10. Default 3. */
   readonly attempts?: number | undefined
   /** For everything before the pause of a change of writer, without the initial copy. Milliseconds; default 30,000. */

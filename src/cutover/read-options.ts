@@ -1,6 +1,6 @@
 // Checks the options of createCutover against their table and fills in the defaults.
 import { resolve } from 'node:path'
-import pg from 'pg'
+import { pg } from '../pool/pg-internals.js'
 import { DEFAULT_TIMINGS, type DualWriteSettings, type Timings } from '../control/migration.js'
 import type { ControlOptions, CutoverOptions } from './options.js'
 import { readDualWrite, readShadow, readTimings, type ResolvedShadow } from './read-nested-options.js'
@@ -42,6 +42,7 @@ export interface ResolvedOptions {
   /** Undefined: nothing is compared. */
   readonly shadow: ResolvedShadow | undefined
   readonly onDrainTimeout: 'abort' | 'cancel'
+  readonly members: 'barrier' | 'fence-only'
   readonly attempts: number
   readonly timings: Timings
 }
@@ -178,6 +179,7 @@ const TABLE: OptionTable<Filled> = {
   // Read by a table of its own.
   shadow: { default: undefined, expected: 'false or an object', accepts: () => true },
   onDrainTimeout: oneOf(['abort', 'cancel'], 'abort'),
+  members: oneOf(['barrier', 'fence-only'], 'barrier'),
   attempts: { default: 3, expected: 'a whole number from 1 to 10', accepts: isWholeFrom(1, 10) },
   prepareTimeoutMillis: millis('prepareTimeoutMillis'),
   holdTimeoutMillis: millis('holdTimeoutMillis', MOST_HOLD_MILLIS),
@@ -226,6 +228,7 @@ export function readOptions(input: CutoverOptions): ResolvedOptions {
     heldReadsMax: given.heldReadsMax,
     shadow: readShadow(given.shadow, where),
     onDrainTimeout: given.onDrainTimeout,
+    members: given.members,
     attempts: given.attempts,
     timings: readTimings(given, input, where),
   })

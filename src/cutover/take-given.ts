@@ -1,9 +1,8 @@
 // Takes the source and the pools that were given to a migration, each for one migration alone, or makes the pools.
-import pg from 'pg'
 import { CutoverError } from '../errors.js'
 import type { Side } from '../phase/phases.js'
 import type { Sampler, Source } from '../phase/source.js'
-import { innerPool } from '../pool/pg-internals.js'
+import { innerPool, pg } from '../pool/pg-internals.js'
 import type { PoolCoreOptions } from '../pool/pool-core-options.js'
 import type { ResolvedOptions } from './read-options.js'
 

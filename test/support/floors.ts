@@ -13,6 +13,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ['reads'],
   ['pool'],
   ['control'],
+  ['fleet'],
   ['mirror'],
   ['dual-write'],
   ['shadow'],

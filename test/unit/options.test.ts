@@ -53,13 +53,23 @@ describe('defaults', () => {
         values: false,
       },
       onDrainTimeout: 'abort',
+      members: 'barrier',
       attempts: 3,
       timings: DEFAULT_TIMINGS,
     })
   })
 
   it('takes undefined for not given, in every optional key', () => {
-    const keys = ['mirror', 'control', 'tables', 'fallback', 'autoAdvance', 'onDrainTimeout', 'attempts']
+    const keys = [
+      'mirror',
+      'control',
+      'tables',
+      'fallback',
+      'autoAdvance',
+      'onDrainTimeout',
+      'members',
+      'attempts',
+    ]
     const unset = [...keys, ...Object.keys(DEFAULT_TIMINGS)].map((key) => [key, undefined])
     expect(read(Object.fromEntries(unset))).toEqual(readOptions(least))
   })

@@ -256,7 +256,16 @@ describe('counting anew', () => {
 
 /** Takes away what the versions after the first have made. */
 async function toVersionOne(): Promise<void> {
-  const tables = ['shadow', 'shadow_process', 'shadow_statement', 'relay', 'backfill', 'stuck']
+  const tables = [
+    'shadow',
+    'shadow_process',
+    'shadow_statement',
+    'relay',
+    'backfill',
+    'stuck',
+    'member',
+    'call',
+  ]
   await control.old.run(`drop table ${tables.map((table) => `cutover.${table}`).join(', ')}`)
   await control.old.run('alter table cutover.side drop column relay_role')
   await control.old.run('update cutover.version set version = 1')

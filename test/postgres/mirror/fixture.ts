@@ -89,6 +89,7 @@ export function migrationBetween(
     mirror: options.dualWrite ? 'dual-write' : 'replication',
     dualWrite: { ...DEFAULT_DUAL_WRITE, ...options.dualWrite },
     onDrainTimeout: 'abort',
+    members: 'fence-only',
     attempts: 1,
     timings: { ...DEFAULT_TIMINGS, copyTimeoutMillis: 20_000 },
     events: new CutoverEvents(),

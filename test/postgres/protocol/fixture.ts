@@ -52,6 +52,7 @@ export function migrationOver(
     mirror: options.mirror ?? 'none',
     dualWrite: DEFAULT_DUAL_WRITE,
     onDrainTimeout: 'abort',
+    members: 'fence-only',
     attempts: options.attempts ?? 1,
     timings: { ...DEFAULT_TIMINGS, ...options.timings },
     events: new CutoverEvents(),

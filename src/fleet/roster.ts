@@ -1,0 +1,124 @@
+// The members of a fleet, one row each on the side that writes: joining, the beat that confirms, answering, leaving.
+import type { Run } from '../control/control-connection.js'
+import { changeChannel } from '../control/names.js'
+import { sideRowOf, type SideRow } from '../control/side-row.js'
+import { parsePhase, type Side } from '../phase/phases.js'
+import { callOf } from './call-row.js'
+import { FLEET_PROTOCOL, type Answer, type Call, type Member } from './words.js'
+import type { MemberIdentity, MemberState } from './words.js'
+
+/** What a member hears with each beat. */
+export interface Heard {
+  /** Undefined where this side knows no such migration. */
+  readonly row: SideRow | undefined
+  readonly call: Call | undefined
+  /** It is in the roster of this side. Else it has to join before anything that it hears confirms it. */
+  readonly listed: boolean
+}
+
+const stateValues = (state: MemberState): unknown[] => [
+  state.side,
+  state.phase,
+  state.epoch,
+  state.inFlight,
+  state.oldestMillis ?? null,
+  state.backends,
+]
+
+/** Puts a member into the roster, or back into it. */
+export async function join(run: Run, name: string, who: MemberIdentity, state: MemberState): Promise<void> {
+  await run(
+    `insert into cutover.member (name, member, host, pid, service, version, protocol,
+            side, phase, epoch, in_flight, oldest_millis, backends)
+     values ($1, $2, $3, $4, $5, $6, ${FLEET_PROTOCOL}, $7, $8, $9, $10, $11, $12)
+     on conflict (name, member) do nothing`,
+    [name, who.member, who.host, who.pid, who.service, who.version, ...stateValues(state)],
+  )
+}
+
+/**
+ * One round trip: tells how a member is, and reads what its side's row and the coordinator say. The row and the roster are
+ * read in one snapshot.
+ */
+export async function beat(
+  run: Run,
+  side: Side,
+  name: string,
+  member: string,
+  state: MemberState,
+): Promise<Heard> {
+  const [found] = await run(
+    `with mine as (
+       update cutover.member
+          set beat = beat + 1, heard = clock_timestamp(), control_pid = pg_backend_pid(),
+              side = $3, phase = $4, epoch = $5, in_flight = $6, oldest_millis = $7, backends = $8
+        where name = $1 and member = $2 returning 1)
+     select s.identity, s.epoch::text, s.status, s.opened::text, s.reverse_lsn::text, s.phase, s.target,
+            exists (select from mine) as listed,
+            c.attempt, c.epoch::text as call_epoch, c.stage, c.coordinator, c.target as call_target, c.tables,
+            c.outcome, c.reason
+       from cutover.side s left join cutover.call c using (name) where s.name = $1`,
+    [name, member, ...stateValues(state)],
+    'cutover_beat',
+  )
+  if (!found) return { row: undefined, call: undefined, listed: false }
+  return { row: sideRowOf(side, found), call: callOf(found), listed: found['listed'] === true }
+}
+
+/** Answers the coordinator of an attempt, who hears it at once. False where this member is not in the roster. */
+export async function answer(
+  run: Run,
+  name: string,
+  member: string,
+  attempt: string,
+  said: Answer,
+  reason?: string,
+): Promise<boolean> {
+  const rows = await run(
+    `with said as (
+       update cutover.member set attempt = $3, said = $4, reason = $5, beat = beat + 1, heard = clock_timestamp()
+        where name = $1 and member = $2 returning 1)
+     select pg_notify('${changeChannel(name)}', 'member ' || $4) from said`,
+    [name, member, attempt, said, reason ?? null],
+  )
+  return rows.length > 0
+}
+
+/** Takes a member out of the roster: itself as it leaves, or the coordinator where its beat has stood still. */
+export async function leave(run: Run, name: string, member: string, beat?: number): Promise<boolean> {
+  const rows = await run(
+    `delete from cutover.member where name = $1 and member = $2 and beat = coalesce($3, beat) returning 1`,
+    [name, member, beat ?? null],
+  )
+  return rows.length > 0
+}
+
+/** Everybody in the roster of a side. Empty where nothing was prepared yet. */
+export async function listMembers(run: Run, name: string): Promise<Member[]> {
+  const rows = await run(
+    `select member, host, pid, service, version, protocol, side, phase, epoch::text, in_flight, oldest_millis,
+            backends, beat::text, heard::text, joined::text, attempt, said, reason
+       from cutover.member where name = $1 order by joined, member`,
+    [name],
+  )
+  return rows.map((row) => ({
+    member: String(row['member']),
+    host: String(row['host']),
+    pid: Number(row['pid']),
+    service: String(row['service']),
+    version: String(row['version']),
+    protocol: Number(row['protocol']),
+    side: row['side'] as Side,
+    phase: parsePhase(row['phase']),
+    epoch: Number(row['epoch']),
+    inFlight: Number(row['in_flight']),
+    oldestMillis: row['oldest_millis'] === null ? undefined : Number(row['oldest_millis']),
+    backends: row['backends'] as number[],
+    beat: Number(row['beat']),
+    heard: String(row['heard']),
+    joined: String(row['joined']),
+    attempt: typeof row['attempt'] === 'string' ? row['attempt'] : undefined,
+    said: (row['said'] ?? undefined) as Answer | undefined,
+    reason: typeof row['reason'] === 'string' ? row['reason'] : undefined,
+  }))
+}
