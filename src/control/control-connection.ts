@@ -30,7 +30,7 @@ export interface ControlConnection {
   close(): Promise<void>
 }
 
-/** How long one connection may wait for what. */
+/** How long one connection may wait for what, and what it is for. */
 export interface ControlBounds {
   /** Bounds every statement; below the hold, so that a stalled coordinator cannot keep its locks. Default 4,000 ms. */
   readonly statementTimeoutMillis?: number
@@ -40,13 +40,13 @@ export interface ControlBounds {
   readonly connectTimeoutMillis?: number
   /** Run on each new connection after our own settings, so that none is ever used without it. One text, no parameters. */
   readonly session?: string
+  /** Every notification arrives here; for a `session` that listens. */
+  readonly onNotification?: (channel: string, payload: string | undefined) => void
 }
 
 export interface ControlConnectionOptions extends ControlBounds {
   readonly side: Side
   readonly config: pg.ClientConfig
-  /** Every notice and notification arrives here; for LISTEN. */
-  readonly onNotification?: (channel: string, payload: string | undefined) => void
 }
 
 // A server answers within its own bound, so silence beyond it means that the network or the server's host stalls.
