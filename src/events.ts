@@ -88,6 +88,8 @@ export interface RogueBackend {
   readonly clientAddress: string
   readonly state: string
   readonly lastQueryStart: string
+  /** The process of the fleet that it belongs to; undefined where it is of none. */
+  readonly member: string | undefined
 }
 
 const CHANNELS = {

@@ -4,6 +4,8 @@ import type { SideRow } from '../control/side-row.js'
 import { CutoverError } from '../errors.js'
 import type { RelayMember } from '../dual-write/relay-member.js'
 import type { MirroredTable } from '../dual-write/tables.js'
+import { Barrier } from '../fleet/barrier.js'
+import type { Member } from '../fleet/words.js'
 import type { ScopedTable } from '../mirror/scope.js'
 import { otherSide } from '../phase/phases.js'
 import type { Phase, Side } from '../phase/phases.js'
@@ -43,6 +45,12 @@ export interface Attempt {
   hold?: Hold
   /** `sent` from the moment a fence may stand, whatever became of the answer; `none` once the server has said it failed. */
   fence: 'none' | 'sent' | 'closed'
+  /** Where the whole fleet is asked. */
+  readonly barrier: Barrier | undefined
+  /** By our own clock: not before the fence was closed. */
+  fencedAt?: number
+  /** Members that have not said that they have stopped, and whose right to serve has run out. */
+  silent: readonly Member[]
   /** Where the mirror is by dual-write: the tables of each side, and this attempt's own part in the relay. */
   captured?: Readonly<Record<Side, readonly MirroredTable[]>>
   relay?: RelayMember
@@ -97,6 +105,8 @@ export function beginAttempt(m: Migration, from: Side, target: Phase, preflight 
     applyErrors: 0,
     locks: { mayYield: false, timeoutMillis: timings.fenceTimeoutMillis },
     fence: 'none',
+    barrier: m.members === 'barrier' ? new Barrier(m, from) : undefined,
+    silent: [],
     over: false,
     progress: (step, detail) =>
       m.events.publish('progress', { name: m.name, step, detail, done: 0, total: 0 }),
@@ -105,7 +115,14 @@ export function beginAttempt(m: Migration, from: Side, target: Phase, preflight 
 
 export async function endAttempt(a: Attempt): Promise<void> {
   a.over = true
-  const owned = [a.left, a.opening, a.rescue.old, a.rescue.new, ...(a.relay ? [a.relay] : [])]
+  const owned = [
+    a.left,
+    a.opening,
+    a.rescue.old,
+    a.rescue.new,
+    ...(a.relay ? [a.relay] : []),
+    ...(a.barrier ? [a.barrier] : []),
+  ]
   await Promise.all(owned.map((one) => one.close()))
 }
 

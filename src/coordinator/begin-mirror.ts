@@ -1,6 +1,6 @@
 // Begins a migration in the databases: the control rows, the standing fence of the mirrored side, and the mirror itself.
 import type { Migration } from '../control/migration.js'
-import { DUAL_WRITE_VERSION, ensureControlSchema } from '../control/schema.js'
+import { DUAL_WRITE_VERSION, ensureControlSchema, FLEET_VERSION } from '../control/schema.js'
 import { insertMirror, insertWriter, readSide } from '../control/side-row.js'
 import { CutoverError } from '../errors.js'
 import { createForward } from '../mirror/replication.js'
@@ -14,7 +14,7 @@ import { preflight, type Finding } from './preflight.js'
  */
 export async function ensureRows(m: Migration, writer: Side, phase: Phase): Promise<void> {
   for (const side of ['old', 'new'] as const) {
-    await ensureControlSchema(m.control[side], m.mirror === 'dual-write' ? DUAL_WRITE_VERSION : undefined)
+    await ensureControlSchema(m.control[side], neededVersion(m))
   }
   const rows = await Promise.all([readSide(m.control.old, m.name), readSide(m.control.new, m.name)])
   const [lone, ...more] = rows.filter((row) => row !== undefined)
@@ -44,6 +44,11 @@ export async function beginMirror(m: Migration, from: Side, phase: Phase): Promi
     const { beginDualWrite } = await import('./begin-dual-write.js')
     await beginDualWrite(m, from)
   } else await createForward(m, from, (progress) => m.events.publish('progress', progress))
+}
+
+function neededVersion({ members, mirror }: Migration): number | undefined {
+  if (members === 'barrier') return FLEET_VERSION
+  return mirror === 'dual-write' ? DUAL_WRITE_VERSION : undefined
 }
 
 /** Warnings become events; errors end the attempt. */

@@ -8,6 +8,7 @@ import { otherSide } from '../phase/phases.js'
 import type { Phase, Side } from '../phase/phases.js'
 import { beginAttempt, endAttempt, letGo } from './attempt.js'
 import type { Attempt } from './attempt.js'
+import { lock } from './coordinator-lock.js'
 import { openJournal } from './journal.js'
 import type { Journal } from './journal.js'
 import { SETTLE_MILLIS, settleAttempt } from './lease.js'
@@ -34,30 +35,38 @@ export async function changeWriter(
   target: Phase,
   options: ChangeOptions = {},
 ): Promise<CutoverEvent> {
-  for (let tried = 1; ; tried++) {
-    try {
-      return await runAttempt(m, to, target, options)
-    } catch (error) {
-      if (!isCutoverError(error, 'ERR_FENCE') || tried >= m.attempts) throw error
-      await delay(tried * (100 + Math.random() * 400))
+  const held = (options.lock ?? true) ? await lock(m, otherSide(to)) : undefined
+  try {
+    for (let tried = 1; ; tried++) {
+      const last = tried >= m.attempts
+      try {
+        return await runAttempt(m, to, target, options, last)
+      } catch (error) {
+        if (last || !isWorthAnother(error)) throw error
+        await delay(tried * (100 + Math.random() * 400))
+      }
     }
+  } finally {
+    await held?.release()
   }
 }
 
-const LOCK_IDLE_MILLIS = 60_000
+/** Somebody's locks, or a process of the fleet that did not follow: both may be gone the next time. */
+const isWorthAnother = (error: unknown): boolean =>
+  isCutoverError(error, 'ERR_FENCE') || isCutoverError(error, 'ERR_MEMBERS')
 
 async function runAttempt(
   m: Migration,
   to: Side,
   target: Phase,
-  { lock = true, preflight = true, onMoved }: ChangeOptions,
+  { preflight = true, onMoved }: ChangeOptions,
+  last: boolean,
 ): Promise<CutoverEvent> {
   const a = beginAttempt(m, otherSide(to), target, preflight)
   if (onMoved) a.onMoved = onMoved
   const journal = openJournal(m, a.from)
   const millis: Record<string, number> = {}
   try {
-    if (lock) await lockOut(a)
     for (const step of STEPS) {
       // Where somebody else has completed the move, what lies before it is done.
       if (a.settled === to && step.wayOut !== 'report') continue
@@ -67,30 +76,21 @@ async function runAttempt(
         await takeWayOut(a, step, error)
       }
     }
+    await a.barrier?.over('done')
     const event = eventOf(a, millis, 'done')
     m.events.publish('cutover', event)
     return event
   } catch (error) {
     const pending = isCutoverError(error, 'ERR_OPEN_PENDING') || isCutoverError(error, 'ERR_IN_DOUBT')
-    m.events.publish(
-      'cutover',
-      eventOf(a, millis, pending ? 'pending' : 'aborted', error instanceof Error ? error.message : 'unknown'),
-    )
+    const outcome = pending ? 'pending' : 'aborted'
+    const reason = error instanceof Error ? error.message : 'unknown'
+    // Members that hold are let go at once; whoever waits for the end of the move goes on waiting where it is tried again.
+    await a.barrier?.over(last || !isWorthAnother(error) ? outcome : undefined, reason)
+    m.events.publish('cutover', eventOf(a, millis, outcome, reason))
     throw error
   } finally {
     await Promise.all([endAttempt(a), journal.close()])
   }
-}
-
-/** Ends with the session, so that neither a coordinator that died nor one that stands still locks anybody out. */
-async function lockOut(a: Attempt): Promise<void> {
-  const [row] = await a.left.run<{ locked: boolean }>(
-    `select pg_try_advisory_lock(hashtextextended($1, 0)) as locked,
-            set_config('idle_session_timeout', '${LOCK_IDLE_MILLIS}', false)`,
-    [`pg-cutover: coordinator of ${a.m.name}`],
-  )
-  if (row?.locked !== true)
-    throw new CutoverError('ERR_BUSY', `another coordinator is changing the writer of "${a.m.name}"`)
 }
 
 async function runStep(

@@ -37,12 +37,12 @@ export async function drain(a: Attempt, deadline: number): Promise<void> {
   // Somebody who was told to cancel leaves the cancelled a moment to be gone.
   const cancelAt = deadline - Math.min(500, (deadline - performance.now()) / 2)
   if (a.m.onDrainTimeout === 'cancel') void cancelAfter(a, cancelAt)
-  await a.m.gate.drain(Math.max(1, deadline - performance.now()))
+  await Promise.all([a.m.gate.drain(Math.max(1, deadline - performance.now())), a.barrier?.drained(deadline)])
   // By the server's clock at the first look, which is after the hold. Whatever begins later meets the fence.
   let before: number | undefined
   for (;;) {
     assertHeld(a, 'drain')
-    const { now, open } = await look(a.left, before, a.m.gate.backends(a.from))
+    const { now, open } = await look(a.left, before, backendsOf(a))
     before ??= now
     hold.serverEnds ??= now + (hold.ends - performance.now())
     if (open.length === 0) return
@@ -51,8 +51,14 @@ export async function drain(a: Attempt, deadline: number): Promise<void> {
   }
 }
 
+/** Of the application's pools, in every process. */
+const backendsOf = ({ m, from, barrier }: Attempt): readonly number[] => [
+  ...m.gate.backends(from),
+  ...(barrier?.backends(from) ?? []),
+]
+
 /** Has the backend read, before the pause, what the look will need. */
-export const warmDrain = (a: Attempt): Promise<unknown> => look(a.left, undefined, a.m.gate.backends(a.from))
+export const warmDrain = (a: Attempt): Promise<unknown> => look(a.left, undefined, backendsOf(a))
 
 async function look(
   connection: ControlConnection,
@@ -77,7 +83,7 @@ async function cancelAfter(a: Attempt, cancelAt: number): Promise<void> {
     .run(
       `select case when o.state = 'active' then pg_cancel_backend(o.pid) else pg_terminate_backend(o.pid) end
          from (${OPEN_TRANSACTIONS}) o`,
-      [null, a.m.gate.backends(a.from)],
+      [null, backendsOf(a)],
     )
     .catch((error: unknown) => {
       a.m.events.publish('warning', {

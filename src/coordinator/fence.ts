@@ -39,6 +39,7 @@ export async function closeFence(a: Attempt): Promise<void> {
   try {
     await a.left.run(unit)
     a.fence = 'closed'
+    a.fencedAt = performance.now()
   } catch (error) {
     // Only a clear no of the server is a no; after anything else the fence may stand, or may still come.
     if (isServerError(error)) a.fence = 'none'

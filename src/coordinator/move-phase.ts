@@ -5,6 +5,7 @@ import { CutoverError } from '../errors.js'
 import type { CutoverEvent } from '../events.js'
 import { otherSide, PHASES, writerOf, type Phase } from '../phase/phases.js'
 import { beginMirror, ensureRows } from './begin-mirror.js'
+import { lock } from './coordinator-lock.js'
 import { changeWriter } from './coordinator.js'
 import { endMirror } from './end-mirror.js'
 import { refuseIllegal } from './refuse-illegal.js'
@@ -22,7 +23,7 @@ export interface MoveOptions {
 
 /**
  * Resolves when the writer's row says the phase, with the event of the change of writer if there was one. Rejects with everything as it was before, but for a mirror that was
- * begun, which the same move later takes up; see {@link changeWriter} for the errors of a change of writer.
+ * begun, which the same move later takes up, and with `ERR_BUSY` while another process moves it; see {@link changeWriter} for the errors of a change of writer.
  */
 export async function movePhase(
   m: Migration,
@@ -30,21 +31,35 @@ export async function movePhase(
   to: Phase,
   options: MoveOptions,
 ): Promise<CutoverEvent | undefined> {
-  const mirrored = m.mirror !== 'none'
-  const unmirrored = mirrored && PHASES[to].mirroredTo === undefined
+  const unmirrored = m.mirror !== 'none' && PHASES[to].mirroredTo === undefined
   let event: CutoverEvent | undefined
   if (from !== to) {
     refuseIllegal(from, to, m.mirror)
-    const writer = writerOf(from)
-    if (mirrored && from === 'old') await beginCopy(m, options)
-    // The side that was left may not answer any more, and is not needed for this.
-    else if (!(await readSide(m.control[writer], m.name))) await ensureRows(m, writer, from)
-    if (writer === writerOf(to)) await note(m, from, to, options)
-    else event = await change(m, from, to, options)
+    const held = await lock(m, writerOf(from))
+    try {
+      event = await go(m, from, to, options)
+    } finally {
+      await held.release()
+    }
   }
   // Also where it is asked for once more: a process that died, or a side that was away, may have left slots that pin WAL.
   if (unmirrored) await endMirror(m, options.onLeftBehind)
   return event
+}
+
+async function go(
+  m: Migration,
+  from: Phase,
+  to: Phase,
+  options: MoveOptions,
+): Promise<CutoverEvent | undefined> {
+  const writer = writerOf(from)
+  if (m.mirror !== 'none' && from === 'old') await beginCopy(m, options)
+  // The side that was left may not answer any more, and is not needed for this.
+  else if (!(await readSide(m.control[writer], m.name))) await ensureRows(m, writer, from)
+  if (writer !== writerOf(to)) return change(m, from, to, options)
+  await note(m, from, to, options)
+  return undefined
 }
 
 async function beginCopy(m: Migration, { onCopying }: MoveOptions): Promise<void> {
@@ -63,7 +78,7 @@ async function change(
   { onMoved, onNoted }: MoveOptions,
 ): Promise<CutoverEvent> {
   const opened = otherSide(writerOf(from))
-  const event = await changeWriter(m, opened, to, onMoved ? { onMoved } : {})
+  const event = await changeWriter(m, opened, to, { lock: false, ...(onMoved && { onMoved }) })
   onNoted?.(await readSide(m.control[opened], m.name))
   return event
 }

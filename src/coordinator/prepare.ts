@@ -1,8 +1,9 @@
 // Everything slow, done before anybody waits: checks, triggers of the next epoch, the way back, sequences, warm pools.
-import { quoteLiteral } from '../control/names.js'
+import { ensureControlSchema, FLEET_VERSION } from '../control/schema.js'
 import { readSide } from '../control/side-row.js'
 import type { SideRow } from '../control/side-row.js'
 import { CutoverError } from '../errors.js'
+import { warmUpText } from '../fleet/warm-up.js'
 import { createForward, createReverse } from '../mirror/replication.js'
 import { tablesOn } from '../mirror/mapping.js'
 import { readScope } from '../mirror/scope.js'
@@ -34,6 +35,8 @@ export async function prepare(a: Attempt, deadline: number): Promise<void> {
       `migration "${m.name}" is at "${row.status}" on the ${from} database and at "${opened.status}" on the ${to} one; a change of writer begins at "writer" and "mirror" or "moved"`,
     )
   }
+  if (a.barrier)
+    await Promise.all([from, to].map((side) => ensureControlSchema(m.control[side], FLEET_VERSION)))
   a.epoch = row.epoch + 1
   // An opening counts only upwards: below this, the attempt could be decided but never opened.
   if (opened.epoch >= a.epoch) {
@@ -75,8 +78,12 @@ export async function prepare(a: Attempt, deadline: number): Promise<void> {
     a.rescue[to].run('select'),
   ])
   assertGoesOn(a)
-  await m.gate.arm(warmUpText(a.scope), deadline)
+  await Promise.all([m.gate.arm(warmUpText(a.scope.map(tableName)), deadline), armMembers(a, deadline)])
   assertGoesOn(a)
+}
+
+async function armMembers(a: Attempt, deadline: number): Promise<void> {
+  await a.barrier?.arm({ epoch: a.epoch, target: a.target, tables: a.scope.map(tableName) }, deadline)
 }
 
 async function prepareMirror(a: Attempt, deadline: number): Promise<void> {
@@ -111,19 +118,5 @@ function requireRow(side: string, row: SideRow | undefined): SideRow {
   if (row) return row
   throw new CutoverError('ERR_PHASE_UNKNOWN', `the ${side} database knows nothing of this migration yet`)
 }
-
-// Loads each table, its indexes and its triggers into the session's caches without reading a row. In the application's own
-// sessions and with its own rights: what it may not read is left out.
-const WARMED_TABLES = 200
-
-const warmUpText = (scope: readonly ScopedTable[]): string =>
-  `do ${quoteLiteral(`
-declare r regclass;
-begin
-  for r in select to_regclass(t) from unnest(array[${scope.map((table) => quoteLiteral(tableName(table))).join(', ')}]::text[]) t limit ${WARMED_TABLES}
-  loop
-    if has_table_privilege(r, 'select') then execute format('explain select from %s', r); end if;
-  end loop;
-end`)}`
 
 const key = ({ schema, name }: ScopedTable): string => JSON.stringify([schema, name])

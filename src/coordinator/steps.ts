@@ -15,7 +15,7 @@ import { closeFence } from './fence.js'
 import { holdLease } from './lease.js'
 import { prepare } from './prepare.js'
 import { turnMirror } from './reverse.js'
-import { leaveNobodyBehind } from './rogue-writers.js'
+import { leaveNobodyBehind, sendAway } from './rogue-writers.js'
 import { openSide, settle } from './settle.js'
 
 export interface Step {
@@ -44,7 +44,7 @@ export const STEPS = [
   },
   {
     name: 'hold',
-    does: 'new work waits in this process',
+    does: 'new work waits in every process',
     bound: 1_000,
     late: 'ERR_HOLD_TIMEOUT',
     wayOut: 'back',
@@ -109,17 +109,26 @@ export const STEPS = [
 ] as const satisfies readonly Step[]
 
 // `prepare` ends with warm pools, so that nothing lies between them and the hold.
-async function hold(a: Attempt): Promise<void> {
+async function hold(a: Attempt, deadline: number): Promise<void> {
   const { gate, timings } = a.m
   if (a.over) throw new CutoverError('ERR_HOLD_TIMEOUT', 'the attempt was given up before the hold')
   const began = performance.now()
   a.hold = { began, ends: began + timings.holdTimeoutMillis }
   gate.hold(holdLease(a))
+  // All or none: a part of the fleet that waits for the rest would wait for nothing.
+  await a.barrier?.hold(deadline)
 }
 
 async function stopReads(a: Attempt, deadline: number): Promise<void> {
-  assertHeld(a, 'stop-reads')
-  await a.m.gate.stopReads(Math.max(1, deadline - performance.now()))
+  const hold = assertHeld(a, 'stop-reads')
+  const [silent] = await Promise.all([
+    a.barrier?.stopReads(deadline, a.fencedAt ?? performance.now()),
+    a.m.gate.stopReads(Math.max(1, deadline - performance.now())),
+  ])
+  if (!silent || silent.length === 0) return
+  // One that stands still may wake with a client in its hand, and read there what is old by then.
+  const backends = silent.flatMap((member) => (member.side === a.from ? member.backends : []))
+  await sendAway(a.left, backends, hold.serverEnds ?? 0)
 }
 
 async function decide(a: Attempt): Promise<void> {

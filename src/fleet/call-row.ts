@@ -2,11 +2,15 @@
 import type { Row, Run } from '../control/control-connection.js'
 import { changeChannel } from '../control/names.js'
 import { parsePhase } from '../phase/phases.js'
-import type { Call, Stage } from './words.js'
+import { MEMBER_COLUMNS, membersOf } from './member-rows.js'
+import type { Call, Member, Stage } from './words.js'
 
-/** Writes the row and wakes every member. Nobody may call for another attempt meanwhile, which the advisory lock sees to. */
-export async function call(run: Run, name: string, asked: Call): Promise<void> {
-  await run(
+/**
+ * Writes the row, wakes every member and gives the roster, in one round trip. Nobody may call for another attempt meanwhile,
+ * which the coordinator's lock sees to.
+ */
+export async function call(run: Run, name: string, asked: Call): Promise<Member[]> {
+  const rows = await run(
     `with called as (
        insert into cutover.call (name, attempt, epoch, stage, coordinator, target, tables, outcome, reason)
        values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
@@ -14,8 +18,11 @@ export async function call(run: Run, name: string, asked: Call): Promise<void> {
           set attempt = excluded.attempt, epoch = excluded.epoch, stage = excluded.stage,
               coordinator = excluded.coordinator, target = excluded.target, tables = excluded.tables,
               outcome = excluded.outcome, reason = excluded.reason, at = clock_timestamp()
-       returning 1)
-     select pg_notify('${changeChannel(name)}', 'call ' || $4) from called`,
+       returning stage)
+     select ${MEMBER_COLUMNS}
+       from (select pg_notify('${changeChannel(name)}', 'call ' || stage) from called) told
+       left join cutover.member m on m.name = $1
+      order by m.joined, m.member`,
     [
       name,
       asked.attempt,
@@ -27,7 +34,9 @@ export async function call(run: Run, name: string, asked: Call): Promise<void> {
       asked.outcome ?? null,
       asked.reason ?? null,
     ],
+    'cutover_call',
   )
+  return membersOf(rows)
 }
 
 /** The last call, whoever made it; undefined where there was none on this side. */

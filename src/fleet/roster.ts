@@ -2,10 +2,11 @@
 import type { Run } from '../control/control-connection.js'
 import { changeChannel } from '../control/names.js'
 import { sideRowOf, type SideRow } from '../control/side-row.js'
-import { parsePhase, type Side } from '../phase/phases.js'
+import type { Side } from '../phase/phases.js'
 import { callOf } from './call-row.js'
-import { FLEET_PROTOCOL, type Answer, type Call, type Member } from './words.js'
-import type { MemberIdentity, MemberState } from './words.js'
+import { MEMBER_COLUMNS, membersOf } from './member-rows.js'
+import { FLEET_PROTOCOL, MEMBER_APPLICATION } from './words.js'
+import type { Answer, Call, Member, MemberIdentity, MemberState } from './words.js'
 
 /** What a member hears with each beat. */
 export interface Heard {
@@ -93,32 +94,23 @@ export async function leave(run: Run, name: string, member: string, beat?: numbe
   return rows.length > 0
 }
 
-/** Everybody in the roster of a side. Empty where nothing was prepared yet. */
+/** Everybody in the roster of a side. */
 export async function listMembers(run: Run, name: string): Promise<Member[]> {
-  const rows = await run(
-    `select member, host, pid, service, version, protocol, side, phase, epoch::text, in_flight, oldest_millis,
-            backends, beat::text, heard::text, joined::text, attempt, said, reason
-       from cutover.member where name = $1 order by joined, member`,
-    [name],
+  return membersOf(
+    await run(
+      `select ${MEMBER_COLUMNS} from cutover.member m where m.name = $1 order by m.joined, m.member`,
+      [name],
+      'cutover_members',
+    ),
   )
-  return rows.map((row) => ({
-    member: String(row['member']),
-    host: String(row['host']),
-    pid: Number(row['pid']),
-    service: String(row['service']),
-    version: String(row['version']),
-    protocol: Number(row['protocol']),
-    side: row['side'] as Side,
-    phase: parsePhase(row['phase']),
-    epoch: Number(row['epoch']),
-    inFlight: Number(row['in_flight']),
-    oldestMillis: row['oldest_millis'] === null ? undefined : Number(row['oldest_millis']),
-    backends: row['backends'] as number[],
-    beat: Number(row['beat']),
-    heard: String(row['heard']),
-    joined: String(row['joined']),
-    attempt: typeof row['attempt'] === 'string' ? row['attempt'] : undefined,
-    said: (row['said'] ?? undefined) as Answer | undefined,
-    reason: typeof row['reason'] === 'string' ? row['reason'] : undefined,
-  }))
+}
+
+/** Processes that speak to this database as members and are not in the roster of any migration yet. */
+export async function unlistedProcesses(run: Run): Promise<number[]> {
+  const rows = await run<{ pid: number }>(
+    `select pid from pg_stat_activity
+      where datname = current_database() and application_name = '${MEMBER_APPLICATION}'
+        and pid not in (select control_pid from cutover.member)`,
+  )
+  return rows.map(({ pid }) => pid)
 }
