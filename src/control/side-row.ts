@@ -4,6 +4,7 @@ import { otherSide, parsePhase } from '../phase/phases.js'
 import type { Phase, Side } from '../phase/phases.js'
 import type { ControlConnection, Row } from './control-connection.js'
 import { changeChannel } from './names.js'
+import { isMissingRelation } from './unit.js'
 
 /** Who may write on a side: `writer` everybody, `fenced` nobody yet or again, `moved` and `mirror` the mirror alone. */
 export type SideStatus = 'writer' | 'fenced' | 'moved' | 'mirror'
@@ -33,7 +34,7 @@ export async function readSide(control: Connection, name: string): Promise<SideR
       [name],
     )
     .catch((error: unknown) => {
-      if (isMissing(error)) return []
+      if (isMissingRelation(error)) return []
       throw error
     })
   const row = found[0]
@@ -60,10 +61,6 @@ export function sideRowOf(side: Side, row: Row): SideRow {
     target: phaseOf(row['target']),
   }
 }
-
-// Undefined table or schema: the control schema was not made yet.
-const isMissing = (error: unknown): boolean =>
-  error instanceof Error && 'code' in error && (error.code === '42P01' || error.code === '3F000')
 
 /** The row of the side that takes writes when the migration begins. A row that is there already stays as it is. */
 export const insertWriter = (control: Connection, name: string, phase: Phase): Promise<boolean> =>

@@ -33,6 +33,10 @@ export const isGuardFailure = (error: unknown): boolean => codeOf(error) === UNI
 export const isServerError = (error: unknown): boolean =>
   error instanceof pg.DatabaseError && !/^(08|57P)/.test(error.code ?? '08')
 
+/** The table or its schema is not there: nothing was prepared yet, or by an older version. */
+export const isMissingRelation = (error: unknown): boolean =>
+  codeOf(error) === '42P01' || codeOf(error) === '3F000'
+
 /** What the caller is told about a unit that failed. */
 export function unitError(
   error: unknown,

@@ -118,7 +118,7 @@ async function runStep(
   tell('started')
   try {
     await withDeadline(step, step.run(a, deadline), deadline)
-    tell('done')
+    tell('done', asked(a, step))
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : 'unknown'
     tell('failed', reason)
@@ -128,6 +128,12 @@ async function runStep(
     millis[step.name] = performance.now() - began
   }
 }
+
+/** What the fleet had to do with a step. */
+const asked = ({ barrier }: Attempt, { name }: Step): string | undefined =>
+  barrier && barrier.size > 0 && ASKED.has(name) ? `${barrier.size} other processes` : undefined
+
+const ASKED: ReadonlySet<string> = new Set(['prepare', 'hold', 'drain', 'stop-reads'])
 
 // Steps end themselves and say why; this is for one that hangs, hence a little later.
 async function withDeadline(step: Step, work: Promise<void>, deadline: number): Promise<void> {

@@ -7,7 +7,7 @@ import { otherSide } from '../phase/phases.js'
 import type { Side } from '../phase/phases.js'
 import { runChecks } from './preflight/checks.js'
 import type { Finding, Stage } from './preflight/finding.js'
-import { firstLook } from './preflight/first-look.js'
+import { firstFinding, firstLook } from './preflight/first-look.js'
 import { gather } from './preflight/gather.js'
 
 export type { Finding, Stage } from './preflight/finding.js'
@@ -45,14 +45,12 @@ async function subscriberFinding(m: Migration, from: Side): Promise<Finding[]> {
       return []
     } catch (error) {
       return [
-        {
-          code: 'subscriber-cannot-connect',
-          severity: 'error',
+        firstFinding('subscriber-cannot-connect', {
           side,
           object: stream.publisher.address,
           message: error instanceof Error ? error.message : 'unknown',
           fix: `give an address, user and password with which the ${side} server itself reaches the ${from} one, and a line for it in pg_hba.conf of the ${from} server`,
-        },
+        }),
       ]
     }
   })

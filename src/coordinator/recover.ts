@@ -2,10 +2,13 @@
 import type { Migration } from '../control/migration.js'
 import { abort, readSide } from '../control/side-row.js'
 import type { SideRow } from '../control/side-row.js'
+import { isMissingRelation } from '../control/unit.js'
 import { isCutoverError } from '../errors.js'
+import { endCall, readCall } from '../fleet/call-row.js'
 import { otherSide, PHASES } from '../phase/phases.js'
 import type { Phase, Side } from '../phase/phases.js'
 import { rescueConnections } from './attempt.js'
+import { lockOwner } from './coordinator-lock.js'
 import { turnMirror } from './reverse.js'
 import { openSide } from './settle.js'
 
@@ -18,6 +21,11 @@ export interface RecoverReport {
   readonly writer: Side | undefined
   readonly phase: Phase | undefined
   readonly epoch: number | undefined
+}
+
+/** A control schema from before the fleet had a roster. */
+const nothingIfMissing = (error: unknown): undefined => {
+  if (!isMissingRelation(error)) throw error
 }
 
 const SIDES = ['old', 'new'] as const satisfies readonly Side[]
@@ -53,10 +61,23 @@ export async function recover(m: Migration): Promise<RecoverReport> {
       const row = await readSide(connections[side], m.name).catch(() => undefined)
       if (row) rows.push(row)
     }
+    await Promise.all(
+      rows.map((row) => attempt(`the call of the ${row.side} database`, () => endLeftCall(row))),
+    )
     const writer = rows.filter(({ status }) => status === 'writer').toSorted((a, b) => b.epoch - a.epoch)[0]
     return { done, open, writer: writer?.side, phase: writer?.phase, epoch: writer?.epoch }
   } finally {
     await Promise.all(SIDES.map((side) => connections[side].close()))
+  }
+
+  /** So that nobody waits for a coordinator that is no more. One that still is ends its call itself. */
+  async function endLeftCall(row: SideRow): Promise<void> {
+    const { run } = connections[row.side]
+    const left = await readCall(run, m.name).catch(nothingIfMissing)
+    if (left === undefined || left.stage === 'over' || (await lockOwner(m, row.side)) !== undefined) return
+    const outcome = row.status === 'moved' && row.epoch === left.epoch ? 'done' : 'aborted'
+    if (await endCall(run, m.name, left, outcome, 'its coordinator has gone without a word'))
+      done.push(`epoch ${left.epoch}: the call of ${left.coordinator} was ended`)
   }
 
   async function complete(moved: SideRow): Promise<void> {

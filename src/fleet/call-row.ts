@@ -39,6 +39,24 @@ export async function call(run: Run, name: string, asked: Call): Promise<Member[
   return membersOf(rows)
 }
 
+/** Ends a call that its coordinator has left; one that is over stays as it is. */
+export async function endCall(
+  run: Run,
+  name: string,
+  { attempt, stage }: Call,
+  outcome: NonNullable<Call['outcome']>,
+  reason: string,
+): Promise<boolean> {
+  const rows = await run(
+    `with ended as (
+       update cutover.call set stage = 'over', outcome = $4, reason = $5, at = clock_timestamp()
+        where name = $1 and attempt = $2 and stage = $3 and stage <> 'over' returning 1)
+     select pg_notify('${changeChannel(name)}', 'call over') from ended`,
+    [name, attempt, stage, outcome, reason],
+  )
+  return rows.length > 0
+}
+
 /** The last call, whoever made it; undefined where there was none on this side. */
 export async function readCall(run: Run, name: string): Promise<Call | undefined> {
   const [row] = await run(
