@@ -1,6 +1,7 @@
 // `pg-cutover preflight`: everything that would make the migration fail, each with its fix.
 import type { Migration } from '../control/migration.js'
-import { preflight, type Finding, type Stage } from '../coordinator/preflight.js'
+import { preflight, type Stage } from '../coordinator/preflight.js'
+import { errorsIn, findingLines } from './finding-text.js'
 import { EXIT, type Outcome } from './outcome.js'
 import { look } from './look.js'
 import type { Output } from './screen.js'
@@ -15,22 +16,11 @@ export async function preflightCommand(
   const from = writer?.side ?? 'old'
   const stage = flags.stage ?? (mirrors.some((mirror) => mirror.from === from) ? 'cutover' : 'mirror')
   const findings = await preflight(m, from, stage)
-  const errors = findings.filter(({ severity }) => severity === 'error').length
+  const errors = errorsIn(findings).length
   const summary = `${errors} errors, ${findings.length - errors} warnings ${stage === 'mirror' ? 'before the mirror is made' : 'before a change of writer'}, ${from} being the side that takes writes`
   return {
     exit: errors > 0 ? EXIT.refused : EXIT.done,
-    lines: [
-      ...findings.flatMap((finding) => [
-        `${finding.severity === 'error' ? paint.bad('error  ') : paint.warn('warning')}  ${heading(finding)}`,
-        `         ${finding.message}`,
-        paint.faint(`         fix: ${finding.fix}`),
-        '',
-      ]),
-      errors > 0 ? paint.bad(summary) : paint.good(summary),
-    ],
+    lines: [...findingLines(findings, paint), errors > 0 ? paint.bad(summary) : paint.good(summary)],
     json: { name: m.name, stage, from, errors, warnings: findings.length - errors, findings },
   }
 }
-
-const heading = ({ code, side, object }: Finding): string =>
-  [code, side === undefined ? '' : `on ${side}`, object ?? ''].filter((part) => part !== '').join(' ')

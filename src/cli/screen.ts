@@ -15,6 +15,8 @@ export interface Streams {
   readonly err: Sink
   /** Where a person answers; without it nobody is asked. */
   readonly in?: Keyboard
+  /** Calls the listener at each Ctrl-C, which then ends nothing by itself, until the returned function is called. */
+  readonly onInterrupt?: (listener: () => void) => () => void
 }
 
 export interface Paint {
@@ -32,8 +34,12 @@ export interface Output {
   show(lines: readonly string[]): void
   /** Says what is happening, apart from the result. */
   note(line: string): void
+  /** Says a step of the work: with the result where people read it, apart from it where that is one JSON object. */
+  say(line: string): void
   /** Asks a person. Throws `ERR_OPTION` where there is none. */
   confirm(question: string): Promise<boolean>
+  /** See {@link Streams.onInterrupt}. */
+  onInterrupt(listener: () => void): () => void
 }
 
 const wrap =
@@ -45,9 +51,12 @@ const plain = (text: string): string => text
 const COLOURS: Paint = { good: wrap(32), bad: wrap(31), warn: wrap(33), faint: wrap(2) }
 const NO_COLOURS: Paint = { good: plain, bad: plain, warn: plain, faint: plain }
 
-/** Colours on a terminal, unless NO_COLOR says otherwise. */
-export const paintFor = (to: Sink, environment: Readonly<Record<string, string | undefined>>): Paint =>
-  to.isTTY === true && !environment['NO_COLOR'] ? COLOURS : NO_COLOURS
+/** Colours on a terminal; NO_COLOR has none anywhere, and FORCE_COLOR other than 0 has them everywhere else. */
+export function paintFor(to: Sink, environment: Readonly<Record<string, string | undefined>>): Paint {
+  const { NO_COLOR: none, FORCE_COLOR: forced } = environment
+  if (none) return NO_COLOURS
+  return (forced === undefined ? to.isTTY === true : forced !== '0') ? COLOURS : NO_COLOURS
+}
 
 export interface Shower {
   /** In place of what was shown before, where it draws; as further lines elsewhere. */

@@ -44,8 +44,8 @@ export const memberGrants = (role: string, record?: string): string[] => [
 
 /** Those of {@link memberGrants} that a side still lacks. Of tables that are not there yet nothing is missing. */
 export async function missingMemberGrants(run: Run, role: string, record?: string): Promise<string[]> {
-  const rows = await run<{ usage: boolean; missing: string[] | null }>(
-    `select (select has_schema_privilege(r.oid, n.oid, 'usage') from pg_namespace n where n.nspname = $2) as usage,
+  const rows = await run<{ lacksUsage: boolean | null; missing: string[] | null }>(
+    `select (select not has_schema_privilege(r.oid, n.oid, 'usage') from pg_namespace n where n.nspname = $2) as "lacksUsage",
             (select array_agg(c.relname::text)
                from unnest($3::text[], $4::text[]) as w(tbl, privileges)
                join pg_class c on c.relname = w.tbl join pg_namespace n on n.oid = c.relnamespace and n.nspname = $2,
@@ -63,7 +63,7 @@ export async function missingMemberGrants(run: Run, role: string, record?: strin
   if (!found) return memberGrants(role, record)
   const lacks = new Set(found.missing ?? [])
   return [
-    ...(found.usage === false ? [grantUsage(role)] : []),
+    ...(found.lacksUsage ? [grantUsage(role)] : []),
     ...wanted(record)
       .filter(([table]) => lacks.has(table))
       .map(([table, privileges]) => grantOn(table, privileges, role)),

@@ -19,7 +19,7 @@ describe('wrong usage ends with 2', () => {
     [[], 'Usage: pg-cutover'],
     [['moveit'], "unknown command 'moveit'"],
     [['stats'], '(Did you mean status?)'],
-    [['status'], "required option '--name <name>' not specified"],
+    [['status'], 'the name of the migration is not given; pass --name'],
     [['status', '--name', 'orders', '--verbose'], "unknown option '--verbose'"],
     [['status', 'orders', '--name', 'orders'], 'too many arguments'],
     [
