@@ -1,0 +1,103 @@
+// A bank of many processes, whose writer is moved to and fro while something is broken at each step: nothing may come of it.
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { expect, inject, it } from 'vitest'
+import { runCase } from './chaos-case.js'
+import type { Case, Verdict } from './chaos-case.js'
+import { startFleet } from './chaos-fleet.js'
+import { casesOf, tableOf } from './chaos-table.js'
+import { seededRandom } from './seeded-random.js'
+
+const number = (name: string): number | undefined =>
+  process.env[name] === undefined ? undefined : Number(process.env[name])
+const SECONDS = number('CHAOS_SECONDS')
+const CUTOVERS = number('CHAOS_CUTOVERS')
+const IS_SOAK = SECONDS !== undefined || CUTOVERS !== undefined
+const MEMBERS = number('CHAOS_MEMBERS') ?? (IS_SOAK ? 24 : 8)
+const SEED = number('CHAOS_SEED') ?? Date.now() % 1_000_000
+const FRESH = process.env['CHAOS_FRESH'] !== '0'
+
+/** In place of the table, in a run that has only seconds: what is over soon, and of each kind one. */
+const SHORT: readonly Case[] = [
+  { step: 'stop-reads', fault: 'kill the coordinator' },
+  { step: 'fence', fault: 'kill a member' },
+  { step: 'open', fault: 'kill the coordinator' },
+  { step: 'decide', fault: 'cut coordinator–OLD' },
+  { step: 'catch-up', fault: 'kill NEW' },
+  { step: 'hold', fault: 'stop a member past the lease' },
+]
+
+const TIMINGS = {
+  prepareTimeoutMillis: 10_000,
+  holdTimeoutMillis: IS_SOAK ? 3_000 : 2_000,
+  drainTimeoutMillis: 1_000,
+  fenceTimeoutMillis: 800,
+  catchUpTimeoutMillis: 1_200,
+  stopReadsTimeoutMillis: 1_000,
+  decideTimeoutMillis: 800,
+  reverseTimeoutMillis: 8_000,
+}
+
+it(
+  `${MEMBERS} processes, seed ${SEED}: at most one side writes, nothing is lost or done twice, and everybody goes on`,
+  async () => {
+    const fleet = await startFleet({
+      members: MEMBERS,
+      seed: SEED,
+      seeds: inject('seeds'),
+      pauseMillis: IS_SOAK ? 15 : 30,
+      timings: TIMINGS,
+      fresh: FRESH,
+    })
+    const verdicts: Verdict[] = []
+    try {
+      const until = performance.now() + (SECONDS ?? Infinity) * 1_000
+      const only = process.env['CHAOS_CASES']?.split(';').map((one) => {
+        const [step = '', fault = ''] = one.split(':')
+        return { step, fault }
+      })
+      const cases = (only ?? (IS_SOAK ? casesOf(SEED) : SHORT))[Symbol.iterator]()
+      for (let count = 0; count < (CUTOVERS ?? Infinity) && performance.now() < until; count++) {
+        const next = cases.next()
+        if (next.done === true) break
+        const began = performance.now()
+        const verdict = await runCase(fleet, next.value, seededRandom(SEED * 7_919 + count))
+        verdicts.push(verdict)
+        console.log(
+          `${count + 1}. ${verdict.step}: ${verdict.fault}, ${verdict.direction}: ${verdict.outcome} (${verdict.said.slice(0, 200)}), ` +
+            `longest hold ${verdict.longestHoldMillis} ms, ${Math.round(performance.now() - began)} ms` +
+            verdict.wrong.map((what) => `\n   VIOLATION ${what}`).join(''),
+        )
+      }
+      await fleet.rest()
+      const { side } = await fleet.writer()
+      const wrong = [
+        ...(await fleet.judgeNow(side, true)),
+        ...(await fleet.equalAtLast(side)),
+        ...fleet.violations,
+      ]
+      report(verdicts, fleet.errors)
+      expect(verdicts.flatMap((verdict) => verdict.wrong)).toEqual([])
+      expect(wrong).toEqual([])
+    } finally {
+      await fleet.destroy()
+    }
+  },
+  IS_SOAK ? 24 * 3_600_000 : 120_000,
+)
+
+function report(verdicts: readonly Verdict[], errors: ReadonlyMap<string, number>): void {
+  console.log(`seed ${SEED}, ${verdicts.length} moves of ${MEMBERS} processes\n${tableOf(verdicts)}`)
+  console.log(
+    `errors to try again: ${[...errors].map(([code, count]) => `${code} ${count}`).join(', ') || 'none'}`,
+  )
+  if (!IS_SOAK) return
+  mkdirSync('.results', { recursive: true })
+  writeFileSync(
+    '.results/chaos.json',
+    JSON.stringify(
+      { seed: SEED, members: MEMBERS, verdicts, errors: Object.fromEntries(errors) },
+      undefined,
+      1,
+    ),
+  )
+}
