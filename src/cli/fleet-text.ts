@@ -38,7 +38,7 @@ export function attemptText({ from, epoch, at, steps }: LastAttempt, paint: Pain
         ? 'done'
         : paint.warn(`"${last?.step}" was the last step that was heard of`)
   const took = steps.map(stepText).join(', ')
-  return `${from} to ${otherSide(from)}, epoch ${epoch}, ${at}: ${ending} (${took})`
+  return `${from} to ${otherSide(from)}, epoch ${epoch}, at ${timeOf(at)} UTC: ${ending} (${took})`
 }
 
 const stepText = ({ step, millis }: AttemptStep): string =>

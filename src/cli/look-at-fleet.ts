@@ -1,12 +1,14 @@
 // What the side that writes knows of the processes of the fleet, and what became of the last attempt to change the writer.
 import type { Migration } from '../control/migration.js'
+import { lastAttempt as readJournal } from '../coordinator/journal.js'
 import { listMembers } from '../fleet/roster.js'
+import type { StepEvent } from '../events.js'
 import type { Member } from '../fleet/words.js'
 import type { Side } from '../phase/phases.js'
 
 export interface AttemptStep {
   readonly step: string
-  readonly state: 'started' | 'done' | 'failed'
+  readonly state: StepEvent['state']
   readonly millis: number | null
   readonly detail: string | null
 }
@@ -36,26 +38,14 @@ export async function lastAttempt(m: Migration, sides: readonly Side[]): Promise
 }
 
 async function attemptOn(m: Migration, from: Side): Promise<LastAttempt | undefined> {
-  const rows = await m.control[from].run<{
-    epoch: string
-    at: string
-    step: string
-    state: AttemptStep['state']
-    millis: number | null
-    detail: string | null
-  }>(
-    `select epoch::text, to_char(at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') as at, step, state, millis, detail
-       from cutover.journal where name = $1
-        and id >= (select max(id) from cutover.journal where name = $1 and step = 'prepare' and state = 'started')
-      order by id`,
-    [m.name],
-  )
-  const [first] = rows
+  const noted = await readJournal(m.control[from].run, m.name)
+  const [first] = noted
   if (!first) return undefined
   const steps = new Map<string, AttemptStep>()
-  for (const { step, state, millis, detail } of rows) steps.set(step, { step, state, millis, detail })
+  for (const { step, state, millis, detail } of noted)
+    steps.set(step, { step, state, millis: millis ?? null, detail: detail ?? null })
   // The first line is written before the epoch is known.
-  const epoch = Math.max(...rows.map((row) => Number(row.epoch)))
+  const epoch = Math.max(...noted.map((line) => line.epoch))
   return { from, epoch, at: first.at, steps: [...steps.values()] }
 }
 

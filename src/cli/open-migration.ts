@@ -135,7 +135,7 @@ function mirrorOf(
   if (mapped !== undefined && effective !== 'dual-write')
     throw new CutoverError('ERR_OPTION', '--mapped belongs to --mirror dual-write')
   if (mapped !== undefined)
-    return { mirror: effective, dualWrite: { ...(inFile['dualWrite'] ?? {}), mapped: pairsOf(mapped) } }
+    return { mirror: effective, dualWrite: { ...Object(inFile['dualWrite']), mapped: pairsOf(mapped) } }
   // What the file says of another mirror has no say then.
   if (mirror !== undefined && mirror !== 'dual-write') return { mirror, dualWrite: undefined }
   return mirror === undefined ? {} : { mirror }
