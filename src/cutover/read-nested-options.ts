@@ -2,8 +2,7 @@
 import { DEFAULT_DUAL_WRITE, DEFAULT_TIMINGS } from '../control/migration.js'
 import type { DualWriteSettings, Timings } from '../control/migration.js'
 import { CutoverError } from '../errors.js'
-import { readTable, type Option, type OptionTable } from '../options.js'
-import { splitTableName } from '../phase/table-name.js'
+import { readTable, splitTableName, type Option, type OptionTable } from '../options.js'
 import type { CutoverOptions, ShadowOptions } from './options.js'
 
 export type ResolvedShadow = {

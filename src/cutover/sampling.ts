@@ -1,7 +1,7 @@
 // Takes samples of the real traffic for a source that measures the migration, at no cost to the calls in between.
 import type { CutoverEvents } from '../events.js'
 import type { Sampler, Source } from '../phase/source.js'
-import type { CoreState } from '../pool/core-state.js'
+import type { CoreState } from '../pool/gate-state.js'
 import type { PoolCore } from '../pool/pool-core.js'
 import type { Route } from '../pool/route.js'
 import { SampledRoute } from '../pool/sampled-route.js'

@@ -1,7 +1,7 @@
 // What a table is called on each side, where the two sides do not name it alike.
 import type { Migration } from '../control/migration.js'
 import { quoteIdent } from '../control/names.js'
-import { splitTableName } from '../phase/table-name.js'
+import { splitTableName } from '../options.js'
 import type { Side } from '../phase/phases.js'
 
 export interface TableName {

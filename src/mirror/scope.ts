@@ -3,7 +3,7 @@ import type { Run } from '../control/control-connection.js'
 import { CONTROL_SCHEMA, quoteLiteral } from '../control/names.js'
 import { CutoverError } from '../errors.js'
 import { WISH_SCHEMA } from '../phase/postgres-wish-table.js'
-import { splitTableName } from '../phase/table-name.js'
+import { splitTableName } from '../options.js'
 
 export interface ScopedTable {
   readonly oid: number

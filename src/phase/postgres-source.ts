@@ -2,11 +2,10 @@
 import type pg from 'pg'
 import { addressOf } from '../address.js'
 import { CutoverError } from '../errors.js'
-import { readTable, shapeOf, type Option, type OptionTable } from '../options.js'
+import { readTable, shapeOf, splitTableName, type Option, type OptionTable } from '../options.js'
 import type { WishWatch } from './postgres-watch.js'
 import { WISH_TABLE, wishTable } from './postgres-wish-table.js'
 import type { Source } from './source.js'
-import { splitTableName } from './table-name.js'
 
 export interface PostgresSourceOptions {
   /** The table, as `schema.table`. Default `cutover_source.wish`, which no migration mirrors or fences. */

@@ -1,8 +1,9 @@
 // Watches one row of a wish table: listens, reads again at each change, and comes back by itself after an outage.
 import pg from 'pg'
 import { NoAnswer, PostgresLine } from './postgres-line.js'
-import { noRow, whyUnreadable, type WishTable } from './postgres-wish-table.js'
+import type { WishTable } from './postgres-wish-table.js'
 import type { SourceReport } from './source.js'
+import { noRow, whyUnreadable } from './unreadable-wish.js'
 
 export interface WishWatchOptions {
   readonly config: pg.ClientConfig

@@ -1,8 +1,8 @@
-// The table that a Postgres source reads: its names, the SQL that makes it, and what is missing where it cannot be read.
+// The table that a Postgres source reads: its names, and the SQL that makes it.
 import { createHash } from 'node:crypto'
 import pg from 'pg'
 import { CutoverError } from '../errors.js'
-import { splitTableName } from './table-name.js'
+import { splitTableName } from '../options.js'
 
 /**
  * Never in a migration's scope: a table that is fenced with the side being left could not ask for the way back. Apart
@@ -58,32 +58,6 @@ create or replace trigger ${trigger}
   after insert or update or delete or truncate on ${quoted}
   for each statement execute function ${announce}(${pg.escapeLiteral(channel)});
 `
-}
-
-/** What to do where there is no row for the migration. */
-export const noRow = (table: WishTable, migration: string): string =>
-  `${table.name} has no row for "${migration}"; run: insert into ${table.quoted} (name, phase) values (${pg.escapeLiteral(migration)}, 'old')`
-
-/** Why the table cannot be read and what to do; undefined where the connection itself has failed. */
-export function whyUnreadable(table: WishTable, error: unknown): string | undefined {
-  if (!(error instanceof pg.DatabaseError) || error.code === undefined) return undefined
-  // The server ends the connection with these: it shuts down, crashes, or an operator has sent us away.
-  if (/^(57P|08)/.test(error.code)) return undefined
-  return `${table.name} cannot be read: ${error.message}${REMEDIES[error.code]?.(table) ?? ''}`
-}
-
-const make = ({ name, quoted }: WishTable): string =>
-  `; run the SQL of postgresSourceSql(${name === WISH_TABLE ? '' : `'${name}'`}), at the least: ` +
-  `${name === WISH_TABLE ? `create schema ${WISH_SCHEMA}; ` : ''}create table ${quoted} (name text primary key, phase text not null)`
-
-const grant = ({ schema, quoted }: WishTable): string =>
-  `; run: grant usage on schema ${schema} to <role>; grant select on ${quoted} to <role>`
-
-const REMEDIES: Readonly<Record<string, (table: WishTable) => string>> = {
-  // undefined_table, undefined_column, insufficient_privilege
-  '42P01': make,
-  '42703': make,
-  '42501': grant,
 }
 
 function parts(table: string, where: string): { readonly schema: string; readonly name: string } {

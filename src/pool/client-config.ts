@@ -1,6 +1,5 @@
 // What a client of `cutover.Client` connects with: the side says where and as whom, the library says the rest.
-import pg from 'pg'
-import type { InnerPool } from './pg-internals.js'
+import { pg, type InnerPool } from './pg-internals.js'
 
 /** How a session begins and how its client behaves; pg takes these from options, from the URL and from the environment. */
 const SESSION_KEYS = [

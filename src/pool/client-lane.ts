@@ -3,15 +3,13 @@ import { CutoverError } from '../errors.js'
 import type { Side } from '../phase/phases.js'
 import { backendToCancel, queryAside, sideOfBackend } from './cancel.js'
 import type { GivenConfig } from './client-config.js'
-import { ClientRead } from './client-read.js'
 import { ClientSession, type ClientHome, type Done } from './client-session.js'
-import { isDraining } from './core-state.js'
+import { isDraining } from './gate-state.js'
 import type { Guest } from './guests.js'
 import { failStatement, holdStatement, type HeldStatement } from './held-statement.js'
 import type { LaneFace, Queryable } from './lane-face.js'
-import { NextReady } from './next-ready.js'
+import { LaneReads, NextReady, PlaceInLine } from './lane-waits.js'
 import { isBusy, isInTransaction, type SessionClient } from './pg-internals.js'
-import { PlaceInLine } from './place-in-line.js'
 import type { PoolCore } from './pool-core.js'
 
 export class ClientLane implements Guest, Queryable {
@@ -22,7 +20,7 @@ export class ClientLane implements Guest, Queryable {
   #stage: 'new' | 'connecting' | 'open' | 'over' = 'new'
   readonly #waiting: HeldStatement[] = []
   readonly #place: PlaceInLine
-  readonly #read: ClientRead
+  readonly #read: LaneReads
   /** The line has let what waits through, for as long as the hold is the same. */
   #admitted = false
   #moved: Promise<void> = Promise.resolve()
@@ -31,7 +29,7 @@ export class ClientLane implements Guest, Queryable {
   constructor(home: ClientHome, given: GivenConfig, face: LaneFace, types: unknown) {
     this.#core = home.core
     this.#place = new PlaceInLine(home.core)
-    this.#read = new ClientRead(home.core)
+    this.#read = new LaneReads(home.core, () => this.#advance())
     this.#face = face
     this.#promise = given.Promise ?? Promise
     this.session = new ClientSession(home, given, face, types, () =>

@@ -1,6 +1,6 @@
 // `cutover.Client`: a pg.Client for libraries that make their own, whose connection follows the migration.
 import type { EventEmitter } from 'node:events'
-import pg from 'pg'
+import { pg } from './pg-internals.js'
 import { AwaitingStatements } from './awaiting-route.js'
 import { givenConfig, type GivenConfig } from './client-config.js'
 import { backendToCancel, requestCancel, sideOfBackend } from './cancel.js'

@@ -1,7 +1,6 @@
 // The facade: a real pg.Pool for everything that asks, whose two verbs go wherever the route of the moment leads.
 import type { EventEmitter } from 'node:events'
-import pg from 'pg'
-import type { InnerClient, InnerPool } from './pg-internals.js'
+import { pg, type InnerClient, type InnerPool } from './pg-internals.js'
 import type { PoolCore } from './pool-core.js'
 import type { CoreView } from './pool-core-options.js'
 import { ClosedRoute, type Route } from './route.js'

@@ -1,15 +1,54 @@
-// The state of a gate, and what has to follow from each change of it in the very same turn.
+// The states of a process's gate, and what has to follow from each change of state in the very same turn.
 import type { Side } from '../phase/phases.js'
 import type { Afterwards } from './awaiting-route.js'
 import { listenToBoth, type BothSides } from './both-sides.js'
-import { isGated, type CoreState } from './core-state.js'
+import type { ReleaseReport } from './gate.js'
 import type { Guests } from './guests.js'
-import type { Listener } from './side-pool.js'
+import type { Acquisition } from './hold-queue.js'
+import type { Listener, SidePool } from './side-pool.js'
 import type { Pins } from './pins.js'
 import type { CoreView, PoolCoreOptions } from './pool-core-options.js'
-import type { Admission, Route } from './route.js'
-import { Routes, type Observer } from './routes.js'
-import type { WaitingLine } from './waiting-line.js'
+import { Routes, type Admission, type Observer, type Route } from './route.js'
+import type { LineGoal, WaitingLine } from './waiting-line.js'
+
+/** A union: what cannot be at once cannot be written. */
+export type CoreState =
+  /** No phase yet: calls wait for it. */
+  | { readonly kind: 'unknown' }
+  /** No phase is coming: calls fail until one does. */
+  | { readonly kind: 'refusing' }
+  | { readonly kind: 'direct'; readonly side: Side }
+  | { readonly kind: 'armed'; readonly side: Side }
+  /**
+   * `shut`: nothing is admitted to the side any more, not even from inside a lease. `reads`: what is known to only read
+   * goes on there, over connections of its own.
+   */
+  | { readonly kind: 'held'; readonly side: Side; readonly since: number; shut: boolean; reads: boolean }
+  /** `last` was the last of the line when it was let go; what came after it is ordinary waiting. */
+  | { readonly kind: 'releasing'; readonly side: Side; readonly last: Acquisition | undefined }
+  | { readonly kind: 'ended' }
+
+/** Whether calls pass the facade's own line. */
+export const isGated = (state: CoreState): boolean => !['direct', 'ended', 'refusing'].includes(state.kind)
+
+/** Held, and what belongs to work under way may still start. */
+export const isDraining = (state: CoreState): boolean => state.kind === 'held' && !state.shut
+
+/** What a hold has cost up to now; nothing in any other state. */
+export function reportOf(state: CoreState, held: number, oldest: Acquisition | undefined): ReleaseReport {
+  if (state.kind !== 'held') return { held: 0, longestHeldMillis: 0, pauseMillis: 0 }
+  const now = performance.now()
+  const longestHeldMillis = oldest ? now - Math.max(oldest.queuedAt, state.since) : 0
+  return { held, longestHeldMillis, pauseMillis: now - state.since }
+}
+
+/** What the line in front of this pool may do. */
+export function goalOf(state: CoreState, pool: SidePool): LineGoal | undefined {
+  const nestedOnly = isDraining(state)
+  if (state.kind !== 'armed' && state.kind !== 'releasing' && !nestedOnly) return undefined
+  const overflow = state.kind === 'releasing' && state.last?.queue === undefined
+  return { pool, nestedOnly, overflow }
+}
 
 interface GateParts {
   readonly pools: BothSides

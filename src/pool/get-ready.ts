@@ -1,6 +1,6 @@
 // What a process does before a hold, while its callers go on: stops what asked to be stopped, and warms the other side.
 import { otherSide, type Side } from '../phase/phases.js'
-import type { CoreState } from './core-state.js'
+import type { CoreState } from './gate-state.js'
 import type { Pins } from './pins.js'
 import type { PoolCoreOptions } from './pool-core-options.js'
 import type { SidePool } from './side-pool.js'

@@ -1,7 +1,7 @@
 // The reads of a gate: while new work is held they go on, over connections of their own, until their side is left.
 import type { Side } from '../phase/phases.js'
 import { readFence, FENCE_SQLSTATE } from './fence-error.js'
-import type { CoreState } from './core-state.js'
+import type { CoreState } from './gate-state.js'
 import type { Acquisition } from './hold-queue.js'
 import type { Guests } from './guests.js'
 import type { InnerClient } from './pg-internals.js'
@@ -9,7 +9,6 @@ import type { PoolCoreOptions } from './pool-core-options.js'
 import type { ReadLane } from './read-lane.js'
 import type { SidePool } from './side-pool.js'
 import type { WaitingLine } from './waiting-line.js'
-import { within } from './within.js'
 
 const USUAL_MAX = 10
 // A large schema takes seconds to be learnt for the first time.
@@ -61,6 +60,7 @@ export class HeldReads {
   async open(deadline = Infinity): Promise<void> {
     const opening = (this.#opening ??= this.#begin())
     const millis = Math.min(LONGEST_OPEN_MILLIS, Math.max(0, deadline - performance.now()) / 2)
+    const { within } = await import('./within.js')
     await within(millis, opening, 'they were not ready').catch((error: unknown) => {
       if (opening === this.#opening) this.#failed(error)
     })
@@ -78,7 +78,11 @@ export class HeldReads {
     const { texts, heldReadsMax } = this.#options
     if (heldReadsMax === 0 || this.#ahead !== undefined) return
     const learn = async (): Promise<void> => {
-      const [{ ReadLane }, statements] = await Promise.all([import('./read-lane.js'), texts.load()])
+      const [{ ReadLane }, { within }, statements] = await Promise.all([
+        import('./read-lane.js'),
+        import('./within.js'),
+        texts.load(),
+      ])
       const { state, side, pools } = this.#view
       if (state.kind === 'ended') return
       const lane = new ReadLane(pools[side], 1, IDLE)

@@ -1,5 +1,5 @@
 // A statement for a client, in whichever of pg's forms it came, that can be sent later or failed unsent.
-import pg from 'pg'
+import { pg } from './pg-internals.js'
 
 /** What pg runs on a connection: its own queries, cursors, streams. */
 export interface Statement {

@@ -2,6 +2,9 @@
 import type { EventEmitter } from 'node:events'
 import pg from 'pg'
 
+// For what is loaded with the package: a file that asks for pg by its name has it looked up on the disk once more.
+export { pg }
+
 export type AcquireCallback = (
   error: Error | undefined,
   client: InnerClient | undefined,

@@ -1,7 +1,7 @@
 // Decides for each call of a gated route whether it starts at once, waits, or fails.
 import type { Side } from '../phase/phases.js'
 import { backendToCancel, sideOfBackend } from './cancel.js'
-import { isDraining, isGated, type CoreState } from './core-state.js'
+import { isDraining, isGated, type CoreState } from './gate-state.js'
 import { phaseUnknown, poolEnded } from './refusals.js'
 import { readFence } from './fence-error.js'
 import type { HeldReads } from './held-reads.js'

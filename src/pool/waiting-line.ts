@@ -1,9 +1,8 @@
 // Lets queued calls have their clients: in order, within free slots, in short slices, and each within its own timeout.
 import { AsyncResource } from 'node:async_hooks'
 import { HoldQueue, type Acquisition } from './hold-queue.js'
+import { PoolClock, Ramp } from './line-pace.js'
 import type { AcquireCallback, InnerClient } from './pg-internals.js'
-import { PoolClock } from './pool-clock.js'
-import { Ramp } from './ramp.js'
 import type { SidePool } from './side-pool.js'
 
 // Longer, and a release of thousands would be felt by everything else in the process.

@@ -4,7 +4,7 @@ import { adapterEntries, compiledConsumer } from '../support/packed.js'
 import type { Consumer } from '../support/packed.js'
 
 // Many, since what shares the machine comes and goes within seconds.
-const ROUNDS = 31
+const ROUNDS = 15
 
 /** Prints each module as the loader resolves it. CommonJS below the first module is not shown: only pg has any. */
 const WITNESS = `data:text/javascript,${encodeURIComponent(`

@@ -1,6 +1,6 @@
 // Checks of the option `mapped`: each table has one name on the other side, and from there the way back to its own.
 import { nameAcross } from '../../mirror/mapping.js'
-import { splitTableName } from '../../phase/table-name.js'
+import { splitTableName } from '../../options.js'
 import { DUAL_WRITE } from './check.js'
 import type { Check } from './check.js'
 import { nameOf } from './facts.js'
