@@ -62,7 +62,7 @@ export class LaneReads {
   readonly #core: PoolCore
   readonly #loaded: () => void
   #read: ClientRead | undefined
-  #loading: Promise<void> | undefined
+  #asked = false
 
   /** `loaded` is called once there may be an answer where there was none before. */
   constructor(core: PoolCore, loaded: () => void) {
@@ -77,11 +77,12 @@ export class LaneReads {
   /** As {@link ClientRead.begin}; false until that is loaded. */
   begin(...call: Parameters<ClientRead['begin']>): boolean {
     if (this.#read) return this.#read.begin(...call)
-    if (this.#core.state.kind === 'held') this.#loading ??= this.#load()
+    if (!this.#asked && this.#core.state.kind === 'held') void this.#load()
     return false
   }
 
   async #load(): Promise<void> {
+    this.#asked = true
     const { ClientRead } = await import('./client-read.js')
     this.#read = new ClientRead(this.#core)
     this.#loaded()

@@ -52,7 +52,7 @@ export interface Admission {
  * Armed, held and releasing: acquisitions pass the facade's own queue. `query` is pg-pool's own, run on a stand-in, so
  * that all its forms, errors and stacks stay pg's and the queue knows one kind of entry only.
  */
-export class GatedRoute implements Route {
+class GatedRoute implements Route {
   readonly #admission: Admission
   // One for all calls, since thousands may be held.
   readonly #once: QueryPool
