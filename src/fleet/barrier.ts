@@ -84,7 +84,8 @@ export class Barrier {
       await this.#prune(missing)
     })
     this.#refuseStrangers()
-    await this.#nobodyUnlisted(deadline)
+    // Before the first rows there was nothing that could confirm anybody, so everybody served.
+    if (order.epoch === 1) await this.#nobodyUnlisted(deadline)
   }
 
   /** Resolves when all have stopped to begin new work. */

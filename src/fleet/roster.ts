@@ -58,12 +58,14 @@ export async function beat(
             exists (select from mine) as listed,
             c.attempt, c.epoch::text as call_epoch, c.stage, c.coordinator, c.target as call_target, c.tables,
             c.outcome, c.reason
-       from cutover.side s left join cutover.call c using (name) where s.name = $1`,
+       from (select 1) here left join cutover.side s on s.name = $1 left join cutover.call c on c.name = $1`,
     [name, member, ...stateValues(state)],
     'cutover_beat',
   )
   if (!found) return { row: undefined, call: undefined, listed: false }
-  return { row: sideRowOf(side, found), call: callOf(found), listed: found['listed'] === true }
+  // The roster may be there before the first row of the migration.
+  const row = found['status'] === null ? undefined : sideRowOf(side, found)
+  return { row, call: callOf(found), listed: found['listed'] === true }
 }
 
 /** Answers the coordinator of an attempt, who hears it at once. False where this member is not in the roster. */

@@ -33,6 +33,8 @@ export interface ProtocolOptions {
   readonly gate?: Gate
   readonly attempts?: number
   readonly tables?: readonly string[]
+  /** Default `fence-only`. */
+  readonly members?: Migration['members']
 }
 
 export const WIDE = 10_000
@@ -52,7 +54,7 @@ export function migrationOver(
     mirror: options.mirror ?? 'none',
     dualWrite: DEFAULT_DUAL_WRITE,
     onDrainTimeout: 'abort',
-    members: 'fence-only',
+    members: options.members ?? 'fence-only',
     attempts: options.attempts ?? 1,
     timings: { ...DEFAULT_TIMINGS, ...options.timings },
     events: new CutoverEvents(),
