@@ -9,41 +9,53 @@ import { CONTROL_SCHEMA, quoteIdent } from './names.js'
  */
 const TABLES = {
   version: ['select'],
+  call: ['select'],
   side: ['select', 'update'],
   member: ['select', 'insert', 'update', 'delete'],
-  call: ['select'],
   shadow: ['select', 'insert', 'update'],
   shadow_process: ['select', 'insert', 'update', 'delete'],
   shadow_statement: ['select', 'insert', 'update', 'delete'],
-  relay: ['select', 'insert', 'update', 'delete'],
-  backfill: ['select', 'insert', 'update', 'delete'],
-  stuck: ['select', 'insert', 'update', 'delete'],
 } as const satisfies Readonly<Record<string, readonly string[]>>
 
 /** The relay of a mirror by dual-write reads the record and forgets what it has written; a backfill adds to it. */
-const RECORD = ['select', 'insert', 'update', 'delete'] as const
+const RELAY_TABLES = ['relay', 'backfill', 'stuck'] as const
+const RELAY_PRIVILEGES = ['select', 'insert', 'update', 'delete'] as const
+
+type Wanted = readonly (readonly [table: string, privileges: readonly string[]])[]
+
+const wanted = (record: string | undefined): Wanted => [
+  ...Object.entries(TABLES),
+  ...(record === undefined
+    ? []
+    : [...RELAY_TABLES, record].map((table) => [table, RELAY_PRIVILEGES] as const)),
+]
 
 const grantUsage = (role: string): string => `grant usage on schema ${CONTROL_SCHEMA} to ${quoteIdent(role)}`
 
-const grantOn = (table: string, privileges: readonly string[], role: string): string =>
-  `grant ${privileges.join(', ')} on ${CONTROL_SCHEMA}.${quoteIdent(table)} to ${quoteIdent(role)}`
-
-const wanted = (record: string | undefined): [string, readonly string[]][] => [
-  ...Object.entries(TABLES),
-  ...(record === undefined ? [] : [[record, RECORD] as [string, readonly string[]]]),
-]
+/** One for all tables that need the same. */
+function grantsOn(tables: Wanted, role: string): string[] {
+  const byPrivileges = new Map<string, string[]>()
+  for (const [table, privileges] of tables) {
+    const key = privileges.join(', ')
+    byPrivileges.set(key, [...(byPrivileges.get(key) ?? []), `${CONTROL_SCHEMA}.${table}`])
+  }
+  return [...byPrivileges].map(
+    ([privileges, names]) => `grant ${privileges} on ${names.join(', ')} to ${quoteIdent(role)}`,
+  )
+}
 
 /**
  * Every GRANT that lets a role be a member on a side, in the order in which they can be run; running them again changes
- * nothing. `record` is the table with the record of a mirror by dual-write, see `recordTable`.
+ * nothing. `record` is the table with the record of a mirror by dual-write, see `recordTable`, and left out with another mirror.
  */
 export const memberGrants = (role: string, record?: string): string[] => [
   grantUsage(role),
-  ...wanted(record).map(([table, privileges]) => grantOn(table, privileges, role)),
+  ...grantsOn(wanted(record), role),
 ]
 
 /** Those of {@link memberGrants} that a side still lacks. Of tables that are not there yet nothing is missing. */
 export async function missingMemberGrants(run: Run, role: string, record?: string): Promise<string[]> {
+  const tables = wanted(record)
   const rows = await run<{ lacksUsage: boolean | null; missing: string[] | null }>(
     `select (select not has_schema_privilege(r.oid, n.oid, 'usage') from pg_namespace n where n.nspname = $2) as "lacksUsage",
             (select array_agg(c.relname::text)
@@ -55,8 +67,8 @@ export async function missingMemberGrants(run: Run, role: string, record?: strin
     [
       role,
       CONTROL_SCHEMA,
-      wanted(record).map(([table]) => table),
-      wanted(record).map(([, privileges]) => privileges.join(',')),
+      tables.map(([table]) => table),
+      tables.map(([, privileges]) => privileges.join(',')),
     ],
   )
   const [found] = rows
@@ -64,9 +76,10 @@ export async function missingMemberGrants(run: Run, role: string, record?: strin
   const lacks = new Set(found.missing ?? [])
   return [
     ...(found.lacksUsage ? [grantUsage(role)] : []),
-    ...wanted(record)
-      .filter(([table]) => lacks.has(table))
-      .map(([table, privileges]) => grantOn(table, privileges, role)),
+    ...grantsOn(
+      tables.filter(([table]) => lacks.has(table)),
+      role,
+    ),
   ]
 }
 
