@@ -6,7 +6,10 @@ import type { Keyboard, Sink } from './screen.js'
 /** True for `y` and `yes` alone. Throws `ERR_OPTION` where there is nobody to ask. */
 export async function confirm(question: string, from: Keyboard | undefined, to: Sink): Promise<boolean> {
   if (from?.isTTY !== true)
-    throw new CutoverError('ERR_OPTION', 'this asks on a terminal before it goes on; pass --yes elsewhere')
+    throw new CutoverError(
+      'ERR_OPTION',
+      `nobody can be asked here: ${question} Run it at a terminal, or pass --yes`,
+    )
   to.write(`${question} [y/N] `)
   const lines = createInterface({ input: from })
   try {

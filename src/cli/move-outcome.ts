@@ -63,11 +63,12 @@ function rogueLines(backends: readonly RogueBackend[], side: string, paint: Pain
       one.clientAddress,
       one.state,
       one.lastQueryStart,
+      one.member === undefined ? 'not of the fleet' : `of ${one.member}`,
     ].map(printable),
   )
   return [
     paint.warn(
-      `Still connected to the ${side} database, which refuses their writes (last statement on the right):`,
+      `Still connected to the ${side} database, which refuses their writes; with the start of the last statement:`,
     ),
     ...table(rows),
   ]

@@ -32,7 +32,8 @@ export function timeline(m: Migration, output: Output): Timeline {
   const warnings: Warning[] = []
   const said: string[] = []
   let rogues: Rogues | undefined
-  let told = { text: '', at: -Infinity }
+  // What is over within seconds needs no word.
+  let told = { step: '', text: '', at: performance.now() }
 
   const draw = (): void => output.show(drawn())
   const drawn = (): string[] => [
@@ -51,10 +52,10 @@ export function timeline(m: Migration, output: Output): Timeline {
     if (terminal) draw()
   }
   // A pipe would be told of each of many small advances else.
-  const toPipe = (text: string, always: boolean): void => {
+  const toPipe = (step: string, text: string, always: boolean): void => {
     if (terminal || (!always && performance.now() - told.at < PIPE_MILLIS)) return
-    if (text !== told.text) output.say(text)
-    told = { text, at: performance.now() }
+    if (text !== told.text) output.say(`${step}  ${text}`)
+    told = { step, text, at: performance.now() }
   }
 
   const listeners = {
@@ -63,13 +64,12 @@ export function timeline(m: Migration, output: Output): Timeline {
       if (event.state === 'started' && event.step === 'prepare') lines.length = 0
       const text = stepText(event)
       set(event.step, text, event.state)
-      if (event.state !== 'started') toPipe(`${event.step}  ${text}`, true)
+      if (event.state !== 'started') toPipe(event.step, text, true)
     },
     progress: (event: ProgressEvent): void => {
       const text = progressText(event, terminal)
       set(event.step, text, 'started')
-      const isLong = event.total > 0
-      toPipe(`${event.step}  ${text}`, isLong && event.done >= event.total)
+      toPipe(event.step, text, told.step === event.step && event.total > 0 && event.done >= event.total)
     },
     warning: (event: Warning): void => {
       if (warnings.some(({ message }) => message === event.message)) return
