@@ -8,21 +8,34 @@ export interface Ran {
   readonly err: string
 }
 
+export interface Around {
+  /** Where a config file is looked for. */
+  readonly folder?: string
+  readonly onInterrupt?: (listener: () => void) => () => void
+}
+
 export async function run(
   args: readonly string[],
   environment: Record<string, string> = {},
   isTTY = false,
   /** What is typed at the terminal. */
   typed?: string,
+  { folder, onInterrupt }: Around = {},
 ): Promise<Ran> {
   let out = ''
   let err = ''
   const keyboard = typed === undefined ? undefined : Object.assign(new PassThrough(), { isTTY: true })
   keyboard?.end(typed)
-  const exit = await runCommandLine(args, environment, {
-    ...(keyboard && { in: keyboard }),
-    out: { write: (text) => void (out += text), isTTY },
-    err: { write: (text) => void (err += text) },
-  })
+  const exit = await runCommandLine(
+    args,
+    environment,
+    {
+      ...(keyboard && { in: keyboard }),
+      out: { write: (text) => void (out += text), isTTY },
+      err: { write: (text) => void (err += text) },
+      ...(onInterrupt && { onInterrupt }),
+    },
+    folder,
+  )
   return { exit, out, err }
 }
