@@ -1,10 +1,11 @@
 // Carries the state of recorded keys from the writer to the other side: rows read in one snapshot, written in one transaction.
 import type { ControlConnection } from '../control/control-connection.js'
 import type { Migration } from '../control/migration.js'
+import { PreparedTexts } from './prepared-texts.js'
 import { readRows } from './read-rows.js'
 import type { RowBatch } from './read-rows.js'
 import { sqlstateOf } from './relay-trouble.js'
-import { GUARD_SQLSTATE, writeText } from './write-rows.js'
+import { GUARD_SQLSTATE, preparedWrite, writeText } from './write-rows.js'
 import type { WriteGuard } from './write-rows.js'
 import type { MirroredTable } from './tables.js'
 
@@ -36,11 +37,13 @@ export class Carrier {
   readonly lines: Lines
   readonly #guard: WriteGuard
   readonly #maxBytes: number
+  readonly #texts: PreparedTexts
 
   constructor(m: Pick<Migration, 'dualWrite'>, lines: Lines, guard: WriteGuard) {
     this.lines = lines
     this.#guard = guard
     this.#maxBytes = m.dualWrite.batchBytes
+    this.#texts = new PreparedTexts(lines.there)
   }
 
   /** In a snapshot of its own, in as many transactions on the other side as the rows' size asks for. */
@@ -113,13 +116,26 @@ export class Carrier {
   }
 
   /**
+   * The usual write by statements that were planned before. What it is refused for may be that one of them does not fit any
+   * more, so that it has to be written in the other way then.
+   */
+  async writePrepared(batches: readonly RowBatch[]): Promise<void> {
+    const { text, statements } = preparedWrite(this.#guard, batches)
+    await this.#written(() => this.#texts.run(text, statements))
+  }
+
+  /**
    * One round trip. When it rejects nothing was written, or it is not known whether it was. Rejects with `Replaced` where
    * this leader may write no more.
    */
   async guarded(text: (guard: WriteGuard) => string): Promise<void> {
+    await this.#written(() => this.lines.there.run(text(this.#guard)))
+  }
+
+  async #written(write: () => Promise<unknown>): Promise<void> {
     const { there } = this.lines
     try {
-      await there.run(text(this.#guard))
+      await write()
     } catch (error) {
       await there.run('rollback').catch(() => {})
       if (sqlstateOf(error) === GUARD_SQLSTATE && !(await this.#mayWrite()))

@@ -1,6 +1,6 @@
 // Reads the current rows of recorded keys on the writer, as literals that the other side can take in without a change.
 import { createHash } from 'node:crypto'
-import type { Run } from '../control/control-connection.js'
+import type { Row, Run } from '../control/control-connection.js'
 import { quoteIdent } from '../control/names.js'
 import { quoteTable } from './tables.js'
 import type { MirroredColumn, MirroredTable } from './tables.js'
@@ -34,20 +34,24 @@ export async function readRows(
   const distinct = [...places.keys()]
   const values = maxBytes === undefined ? [distinct] : [distinct, maxBytes]
   const { text, name } = textFor(table, maxBytes !== undefined)
-  const [found] = await run<{ taken: number; gone: string | null; rows: number; [literal: string]: unknown }>(
-    text,
-    values,
-    name,
-  )
+  const [found] = await run(text, values, name)
+  const batch = batchOf(table, found)
+  // Up to the first key that is not covered, the others are or say again what is.
+  const next = distinct[batch.taken]
+  return { ...batch, taken: next === undefined ? keys.length : (places.get(next) ?? 0) }
+}
+
+/** What a reading has given; `taken` counts distinct keys. */
+export function batchOf(table: MirroredTable, row: Row | undefined): RowBatch {
+  const found = row as
+    | { taken: number; gone: string | null; rows: number; [literal: string]: unknown }
+    | undefined
   const gone = found?.gone ?? undefined
   const rows = found?.rows ?? 0
   // Each a column of the answer, since the client would take an array apart.
   const columns = rows === 0 ? [] : table.columns.map((_, index) => String(found?.[`c${index + 1}`]))
   const bytes = columns.reduce((sum, literal) => sum + literal.length, gone?.length ?? 0)
-  // Up to the first key that is not covered, the others are or say again what is.
-  const next = distinct[found?.taken ?? 0]
-  const taken = next === undefined ? keys.length : (places.get(next) ?? 0)
-  return { table, taken, gone, rows, columns, bytes }
+  return { table, taken: found?.taken ?? 0, gone, rows, columns, bytes }
 }
 
 /**
@@ -85,14 +89,17 @@ function textFor(table: MirroredTable, bounded: boolean): ReadText {
   texts.set(table, known)
   const found = known.get(bounded)
   if (found) return found
-  const text = readText(table, bounded)
+  const text = readText(table, '$1::text[]', bounded ? '$2' : undefined)
   const made = { text, name: `cutover_read_${createHash('sha256').update(text).digest('hex').slice(0, 32)}` }
   known.set(bounded, made)
   return made
 }
 
-// All names but those of the table's own columns are ours, and those are always qualified: any name may be a column's.
-function readText(table: MirroredTable, bounded: boolean): string {
+/**
+ * `keys` is SQL for an array of texts, `maxBytes` for the bound. All names but those of the table's own columns are ours,
+ * and those are always qualified: any name may be a column's.
+ */
+export function readText(table: MirroredTable, keys: string, maxBytes: string | undefined): string {
   const { from, key, columns } = table
   const place = new Map(columns.map(({ name }, index) => [name, `c${index + 1}`]))
   const keyColumns = key.map(({ name }) => place.get(name) ?? '')
@@ -100,7 +107,7 @@ function readText(table: MirroredTable, bounded: boolean): string {
   const found = columns.map(({ name }, index) => `x.${quoteIdent(name)} as c${index + 1}`)
   // The limit keeps it a look-up by the index, one key after the other.
   const look = `
-  select z.zk, z.place, y.* from unnest($1::text[]) with ordinality z(zk, place) left join lateral (
+  select z.zk, z.place, y.* from unnest(${keys}) with ordinality z(zk, place) left join lateral (
     select true as hit, ${found.join(', ')} from ${from.only ? 'only ' : ''}${quoteTable(from)} x
      where ${isKey(table, 'read', 'z.zk')} limit 1) y on true`
   const size = columns
@@ -118,7 +125,7 @@ function readText(table: MirroredTable, bounded: boolean): string {
   const rows = oneForm
     ? 'select * from w where hit'
     : `select distinct on (${keyColumns.join(', ')}) * from w where hit`
-  return `with s as materialized (${look}), w as ${bounded ? `materialized (select * from (${cut}) s where total <= $2 or place = 1)` : '(select * from s)'}
+  return `with s as materialized (${look}), w as ${maxBytes === undefined ? '(select * from s)' : `materialized (select * from (${cut}) s where total <= ${maxBytes} or place = 1)`}
 select (select count(*)::int4 from w) as taken, (select array_agg(zk)::text from w where ${gone}) as gone,
   count(*)::int4 as rows, ${literals.join(', ')}
   from (${rows}) d`

@@ -195,8 +195,12 @@ export class RelayMember {
       }
       if (more) this.#pace.busy()
       if (!more) await this.#pace.idle()
-      else if (relay.pauseMillis > 0) await this.#pace.pause(relay.pauseMillis)
+      else if (relay.pauseMillis > 0) {
+        await relay.settle()
+        await this.#pace.pause(relay.pauseMillis)
+      }
     }
+    await relay.settle()
   }
 
   #failed(error: unknown): void {

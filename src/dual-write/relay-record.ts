@@ -2,6 +2,8 @@
 import type { Run } from '../control/control-connection.js'
 import { CONTROL_SCHEMA, quoteIdent, quoteLiteral, recordTable } from '../control/names.js'
 import type { SideStatus } from '../control/side-row.js'
+import { prepared } from './prepared-texts.js'
+import type { PreparedStatement } from './prepared-texts.js'
 
 /** Records of one table; the same place in each list is one record. */
 export interface Entries {
@@ -44,9 +46,13 @@ export const recordOf = (name: string): string =>
 
 /** Begins the snapshot; the caller ends the transaction. */
 export async function lookAtRecord(run: Run, name: string, options: LookOptions): Promise<Look> {
-  const rows = await run<LookRow>(
-    `begin isolation level repeatable read read only; ${lookSql(name, options)}`,
-  )
+  const { low, limit, leaveOut } = options
+  const text = lookSql(name, `'${low}'`, String(limit), leaveOut)
+  return lookOf(await run<LookRow>(`begin isolation level repeatable read read only; ${text}`))
+}
+
+/** The rows that the SQL of a look has given. */
+export function lookOf(rows: readonly LookRow[]): Look {
   const [head] = rows
   if (!head) throw new Error('a look at the record gave no row')
   const lists = rows.flatMap((row) => {
@@ -76,7 +82,7 @@ export async function lookAtRecord(run: Run, name: string, options: LookOptions)
   }
 }
 
-interface LookRow extends Record<string, unknown> {
+export interface LookRow extends Record<string, unknown> {
   readonly status: SideStatus | null
   readonly horizon: string
   readonly next: string
@@ -99,11 +105,15 @@ export const shapeSql = (oid: string): string => `(
   select sum(hashtextextended(a.attname || ' ' || a.atttypid, a.attnum))::text
     from pg_attribute a where a.attrelid = ${oid} and a.attnum > 0)`
 
+/** Local to the session: the `position` of the look before. */
+export const POSITION_SETTING = 'cutover.relay_position'
+
 // Markers outrank the limit: a record that was taken before a marker was seen would be undone by it.
-const lookSql = (name: string, { low, limit, leaveOut = 'false' }: LookOptions): string => `
+/** `low` and `limit` are SQL. */
+export const lookSql = (name: string, low: string, limit: string, leaveOut = 'false'): string => `
   select (select status from cutover.side where name = ${quoteLiteral(name)}) as status,
     pg_snapshot_xmin(pg_current_snapshot())::text as horizon, pg_snapshot_xmax(pg_current_snapshot())::text as next,
-    pg_current_wal_insert_lsn()::text as position,
+    set_config('${POSITION_SETTING}', case when d.tbl is null then '0/0' else pg_current_wal_insert_lsn()::text end, false) as position,
     d.tbl::int8::float8 as tbl, d.whole, d.places, d.xids, d.keys,
     ${shapeSql('c.oid')} as shape, c.relnamespace::regnamespace::text as schema, c.relname::text as name
   from (select) head left join (
@@ -111,11 +121,13 @@ const lookSql = (name: string, { low, limit, leaveOut = 'false' }: LookOptions):
       from (
         (select r.ctid, r.xid, r.tbl, r.key, r.whole from ${recordOf(name)} r where r.whole and not (${leaveOut}))
         union all
-        (select r.ctid, r.xid, r.tbl, r.key, r.whole from ${recordOf(name)} r
-          where r.xid >= '${low}' and not r.whole and not (${leaveOut})
-            and r.tbl <> all (array(select w.tbl from ${recordOf(name)} w where w.whole))
-          order by r.xid limit ${limit})) seen
+        (${recordedSql(name, low, limit, `(${leaveOut}) or r.tbl = any (array(select w.tbl from ${recordOf(name)} w where w.whole))`)})) seen
      group by tbl, whole) d on true left join pg_class c on c.oid = d.tbl`
+
+/** Without what was emptied; all of it is SQL. */
+export const recordedSql = (name: string, low: string, limit: string, leaveOut = 'false'): string => `
+  select r.ctid, r.xid, r.tbl, r.key, r.whole from ${recordOf(name)} r
+   where r.xid >= ${low} and not r.whole and not (${leaveOut}) order by r.xid limit ${limit}`
 
 /** The text form of an array of numbers or of places, neither of which contains what would have to be escaped. */
 const listed = (text: string): string[] =>
@@ -127,24 +139,46 @@ export const anythingSql = (name: string, low: bigint): string => `
     (select status from cutover.side where name = ${quoteLiteral(name)}) as status`
 
 /**
- * One text for all. The places find the records quickly, and do not say which they are: another may have taken a place,
- * where the record was rewritten. A record may go if its transaction was seen, as every transaction of these records was,
- * and its key was carried over. The CASE keeps the index on transactions out of it, which knows too many of one.
+ * The places find the records quickly, and do not say which they are: another may have taken a place, where the record was
+ * rewritten. A record may go if its transaction was seen, as every transaction of these records was, and its key was
+ * carried over. The CASE keeps the index on transactions out of it, which knows too many of one.
  */
+const forgetSql = (name: string, places: string, table: string, xids: string, keys: string): string =>
+  `delete from ${recordOf(name)} where ctid = any (${places})
+     and case when not whole and tbl = ${table} then xid end = any (${xids}) and key = any (${keys})`
+
+const literalsOf = ({ table, places, xids, keys }: Entries) =>
+  [
+    placesLiteral(places),
+    String(table),
+    `'{${[...new Set(xids)].join(',')}}'::xid8[]`,
+    `${quoteLiteral(textArray(keys))}::text[]`,
+  ] as const
+
+/** One text for all. */
 export async function forget(run: Run, name: string, entries: readonly Entries[]): Promise<void> {
   const statements = entries
     .filter(({ keys }) => keys.length > 0)
-    .map(
-      ({
-        table,
-        places,
-        xids,
-        keys,
-      }) => `delete from ${recordOf(name)} where ctid = any (${placesLiteral(places)})
-     and case when not whole and tbl = ${table} then xid end = any ('{${[...new Set(xids)].join(',')}}'::xid8[])
-     and key = any (${quoteLiteral(textArray(keys))}::text[])`,
-    )
+    .map((one) => forgetSql(name, ...literalsOf(one)))
   if (statements.length > 0) await run(statements.join(';\n'))
+}
+
+/** Of few records at a time: only literals are looked up by their hash. */
+const FEW = 64
+
+/** The same as texts that are prepared, but for those of many records. */
+export function forgettingFew(
+  name: string,
+  entries: readonly Entries[],
+): { readonly texts: readonly string[]; readonly statements: readonly PreparedStatement[] } {
+  const few = prepared('tid[], oid, xid8[], text[]', forgetSql(name, '$1', '$2', '$3', '$4'))
+  const texts = entries
+    .filter(({ keys }) => keys.length > 0)
+    .map((one) => {
+      const given = literalsOf(one)
+      return one.keys.length > FEW ? forgetSql(name, ...given) : `execute ${few.name} (${given.join(', ')})`
+    })
+  return { texts, statements: texts.length > 0 ? [few] : [] }
 }
 
 const placesLiteral = (places: readonly string[]): string => `'{"${places.join('","')}"}'::tid[]`

@@ -8,8 +8,10 @@ import { Carrier } from './carry.js'
 import type { Lines, Portion } from './carry.js'
 import type { RowBatch } from './read-rows.js'
 import { RelayBackfill } from './relay-backfill.js'
-import { anythingSql, carriedOf, forget, lookAtRecord, lowestLeft, pick } from './relay-record.js'
-import type { Entries, Look, Marker } from './relay-record.js'
+import { RelayReader } from './relay-reader.js'
+import type { Found } from './relay-reader.js'
+import { anythingSql, carriedOf, lowestLeft, pick } from './relay-record.js'
+import type { Entries, Marker } from './relay-record.js'
 import { RelayStuck } from './relay-stuck.js'
 import { RelayTables } from './relay-tables.js'
 import { troubleOf } from './relay-trouble.js'
@@ -35,16 +37,6 @@ export interface Turn extends Reach {
   readonly over: boolean
 }
 
-/** What a look has found, with the rows of as much of it as one transaction carries. */
-interface Found {
-  readonly look: Look
-  readonly position: string
-  readonly portions: readonly Portion[]
-  readonly batches: readonly RowBatch[]
-  /** Why the rows could not be read. */
-  readonly error?: unknown
-}
-
 export class Relay {
   readonly stuck: RelayStuck
   readonly #m: Migration
@@ -52,6 +44,7 @@ export class Relay {
   readonly #carrier: Carrier
   readonly #tables: RelayTables
   readonly #backfill: RelayBackfill
+  readonly #reader: RelayReader
   readonly #rate: RowRate
   #low = 0n
   /** Keys of the backfill that are on record, as far as is known. */
@@ -63,6 +56,7 @@ export class Relay {
     this.#carrier = new Carrier(m, lines, { name: m.name, side: otherSide(from), generation })
     this.#tables = new RelayTables(m, from, lines)
     this.#backfill = new RelayBackfill(m)
+    this.#reader = new RelayReader(m, this.#carrier, this.#tables)
     this.#rate = new RowRate(m.dualWrite.maxRowsPerSecond)
     this.stuck = new RelayStuck(m, this.#carrier)
   }
@@ -71,8 +65,14 @@ export class Relay {
   async learn(): Promise<void> {
     // Transaction ids of a standby that has taken over may begin again below.
     this.#low = 0n
+    this.#reader.startAgain()
     await this.#readTables()
     await this.stuck.load()
+  }
+
+  /** Before a pause: whatever was carried over is forgotten. */
+  async settle(): Promise<void> {
+    await this.#reader.settle()
   }
 
   /** Milliseconds until further rows may be carried over. */
@@ -94,41 +94,17 @@ export class Relay {
     const began = performance.now()
     if (await this.#tables.isOutdated()) await this.#readTables()
     if (this.stuck.isDue) await this.#retryStuck()
-    const limit = this.#m.dualWrite.batchRows
-    const found = await this.#carrier.within(() => this.#find(limit))
+    const found = await this.#reader.find(this.#low, this.stuck.leaveOut)
     const { look } = found
     const strange = [...look.emptied, ...look.entries].filter((one) => !this.#tables.find(one))
     if (strange.length > 0) await this.#meet(strange)
     else if (look.emptied.length > 0) await this.#empty(look.emptied)
-    else return await this.#carry(found, limit, began, written)
+    else return await this.#carry(found, began, written)
     return { rows: 0, next: look.next, left: 0n, more: true, over: false }
   }
 
-  async #find(limit: number): Promise<Found> {
-    const { run } = this.#lines.here
-    const { leaveOut } = this.stuck
-    const options = { low: this.#low, limit, ...(leaveOut === undefined ? {} : { leaveOut }) }
-    const look = await lookAtRecord(run, this.#m.name, options)
-    const isEmpty = look.rows === 0 && look.emptied.length === 0
-    const found = { look, position: isEmpty ? START : look.position, portions: [], batches: [] }
-    const tables = look.entries.map((entries) => this.#tables.find(entries))
-    if (isEmpty || look.emptied.length > 0 || tables.includes(undefined)) return found
-    const portions = look.entries.flatMap(({ keys }, index): Portion[] => {
-      const table = tables[index]
-      return table ? [{ table, keys: [...new Set(keys)] }] : []
-    })
-    try {
-      return { ...found, portions, batches: await this.#carrier.read(portions) }
-    } catch (error) {
-      if (troubleOf(error) === 'wait') throw error
-      await run('rollback')
-      return { ...found, portions, error }
-    }
-  }
-
   async #carry(
-    { look, portions, batches, error }: Found,
-    limit: number,
+    { look, isFull, portions, batches, error }: Found,
     began: number,
     written: (reach: Reach) => void,
   ): Promise<Turn> {
@@ -142,16 +118,18 @@ export class Relay {
     const refusals = await this.#write(tried, batches, error)
     const carried = look.entries.map((entries, index) => without(carriedOf(entries, tried[index]), refusals))
     await this.stuck.note(refusals)
-    const isFull = look.rows >= limit
     const left = lowestLeft(look, carried, isFull)
     if (this.stuck.waiting.length === 0) written({ next: look.next, left })
-    await forget(this.#lines.here.run, this.#m.name, carried)
+    await this.#reader.forget(carried)
     await this.stuck.carried(carried)
     const rows = carried.reduce((sum, { keys }) => sum + keys.length, 0)
     this.#low = left === undefined || left > look.horizon ? look.horizon : left
     this.#rate.took(rows)
     this.#ahead = isFull ? Math.max(0, this.#ahead - rows) : 0
-    const stepped = await this.#stepBackfill(isFull && this.#ahead === 0 ? limit : this.#ahead, began)
+    const stepped = await this.#stepBackfill(
+      isFull && this.#ahead === 0 ? this.#m.dualWrite.batchRows : this.#ahead,
+      began,
+    )
     return {
       rows,
       next: look.next,
@@ -169,7 +147,7 @@ export class Relay {
     if (tried.length === 0) return []
     try {
       if (readError !== undefined) throw readError
-      await this.#carrier.write(batches, 'usual')
+      await this.#carrier.writePrepared(batches)
       return []
     } catch (error) {
       if (troubleOf(error) === 'table') await this.#readTables()
@@ -220,6 +198,7 @@ export class Relay {
       await this.#readTables()
       return this.#tables.byOid
     }
+    await this.#reader.settle()
     if (await this.stuck.retry(readTables)) this.#low = 0n
   }
 
@@ -231,9 +210,6 @@ export class Relay {
     return rows
   }
 }
-
-/** No WAL is before it. */
-const START = '0/0'
 
 const isRead = (status: string | null | undefined): boolean => status === 'writer' || status === 'fenced'
 

@@ -28,6 +28,8 @@ const EXACT = {
   enable_seqscan: 'off',
   enable_hashjoin: 'off',
   enable_mergejoin: 'off',
+  // What a session plans once is planned for few rows and right for many, by the three settings above.
+  plan_cache_mode: 'force_generic_plan',
   synchronous_commit: 'on',
 } as const satisfies Record<string, string>
 

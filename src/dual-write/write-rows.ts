@@ -3,6 +3,8 @@ import { randomBytes } from 'node:crypto'
 import { CONTROL_SCHEMA, quoteIdent, quoteLiteral } from '../control/names.js'
 import type { Side } from '../phase/phases.js'
 import { isKey } from './read-rows.js'
+import { prepared } from './prepared-texts.js'
+import type { PreparedStatement } from './prepared-texts.js'
 import type { RowBatch } from './read-rows.js'
 import { quoteTable } from './tables.js'
 import type { MirroredColumn, MirroredTable } from './tables.js'
@@ -24,11 +26,41 @@ export const GUARD_SQLSTATE = '22012'
  * fails, the transaction is left open and failed: roll it back. `replace` also deletes the rows that are written, for what
  * a unique constraint holds against writing them one after the other.
  */
-export function writeText(guard: WriteGuard, batches: readonly RowBatch[], how: 'usual' | 'replace'): string {
+export const writeText = (
+  guard: WriteGuard,
+  batches: readonly RowBatch[],
+  how: 'usual' | 'replace',
+): string =>
+  transaction([guardText(guard), ...statementsOf(batches, how).map(({ text, given }) => text(given))])
+
+/** The same as a text of statements that the session has planned. */
+export function preparedWrite(
+  guard: WriteGuard,
+  batches: readonly RowBatch[],
+): { readonly text: string; readonly statements: readonly PreparedStatement[] } {
+  const guarding = prepared('', guardText(guard))
+  const all = statementsOf(batches, 'usual').map(({ text, types, given }) => {
+    const statement = prepared(types.join(', '), text(types.map((_, index) => `$${index + 1}`)))
+    return { statement, call: `execute ${statement.name} (${given.join(', ')})` }
+  })
+  return {
+    text: transaction([`execute ${guarding.name}`, ...all.map(({ call }) => call)]),
+    statements: [guarding, ...all.map(({ statement }) => statement)],
+  }
+}
+
+/** One statement: its text with SQL for each of its arrays, their types, and what they are. */
+interface Statement {
+  readonly text: (arrays: readonly string[]) => string
+  readonly types: readonly string[]
+  readonly given: readonly string[]
+}
+
+function statementsOf(batches: readonly RowBatch[], how: 'usual' | 'replace'): Statement[] {
   // Always in the same order, so that two texts never wait for each other.
   const ordered = batches.toSorted((one, other) => compareNames(one.table, other.table))
   const replaced = (batch: RowBatch): boolean => how === 'replace' || batch.table.write === 'replace'
-  const statements: string[] = []
+  const statements: Statement[] = []
   for (const batch of ordered) {
     if (batch.gone !== undefined) statements.push(deleteGone(batch.table, batch.gone))
     if (replaced(batch) && batch.rows > 0) statements.push(deleteRows(batch))
@@ -41,7 +73,7 @@ export function writeText(guard: WriteGuard, batches: readonly RowBatch[], how: 
     seen.add(batch.table)
     statements.push(insertRows(batch, replaced(batch)))
   }
-  return transaction(guard, statements)
+  return statements
 }
 
 /** No transaction may take as long as a large table does. */
@@ -49,12 +81,12 @@ const CLEAR_ROWS = 20_000
 
 /** Deletes rows of a table, whichever they are, with the same guard: all, unless there are many. */
 export const clearText = (guard: WriteGuard, table: MirroredTable): string =>
-  transaction(guard, [
+  transaction([
+    guardText(guard),
     `delete from ${target(table)} x where x.ctid = any (array(select y.ctid from ${target(table)} y limit ${CLEAR_ROWS}))`,
   ])
 
-const transaction = (guard: WriteGuard, statements: readonly string[]): string =>
-  ['begin', guardText(guard), ...statements, 'commit'].join(';\n')
+const transaction = (statements: readonly string[]): string => ['begin', ...statements, 'commit'].join(';\n')
 
 // Held until the commit: who opens the side, or takes over, waits for it.
 const guardText = ({ name, side, generation }: WriteGuard): string =>
@@ -66,35 +98,52 @@ function compareNames({ to: one }: MirroredTable, { to: other }: MirroredTable):
   return a < b ? -1 : a > b ? 1 : 0
 }
 
-const deleteGone = (table: MirroredTable, gone: string): string =>
-  `delete from ${target(table)} x using unnest(${quoteArray(gone)}::text[]) z(zk) where ${isKey(table, 'write', 'z.zk')}`
+const deleteGone = (table: MirroredTable, gone: string): Statement => ({
+  text: ([keys]) =>
+    `delete from ${target(table)} x using unnest(${keys}) z(zk) where ${isKey(table, 'write', 'z.zk')}`,
+  types: ['text[]'],
+  given: [`${quoteArray(gone)}::text[]`],
+})
 
-function deleteRows({ table, columns }: RowBatch): string {
+function deleteRows({ table, columns }: RowBatch): Statement {
   const { key } = table
-  const literals = key.map((column) => {
-    const index = table.columns.findIndex(({ name }) => name === column.name)
-    return asArray(column, columns[index] ?? '{}')
-  })
   const same = key.map(
     (column, index) =>
       `x.${quoteIdent(column.name)} operator(${quoteIdent(column.writeOperators)}.=) ${asValue(column, `u.c${index + 1}`)}`,
   )
-  return `delete from ${target(table)} x using unnest(${literals.join(', ')}) u(${places(key)}) where ${same.join(' and ')}`
+  return {
+    text: (arrays) =>
+      `delete from ${target(table)} x using unnest(${arrays.join(', ')}) u(${places(key)}) where ${same.join(' and ')}`,
+    ...arraysOf(key, (column) => columns[table.columns.findIndex(({ name }) => name === column.name)]),
+  }
 }
 
-function insertRows({ table, columns: literals }: RowBatch, replaced: boolean): string {
+function insertRows({ table, columns: literals }: RowBatch, replaced: boolean): Statement {
   const { to, key, columns } = table
   const names = columns.map(({ name }) => quoteIdent(name))
-  const arrays = columns.map((column, index) => asArray(column, literals[index] ?? '{}'))
   const conflict = replaced
     ? ''
     : ` on conflict (${key.map(({ name }) => quoteIdent(name)).join(', ')}) do update set ${names
         .map((name) => `${name} = excluded.${name}`)
         .join(', ')}`
-  // The alias, since a table may be called "excluded".
-  return `insert into ${quoteTable(to)} as x (${names.join(', ')}) overriding system value
+  return {
+    // The alias, since a table may be called "excluded".
+    text: (arrays) => `insert into ${quoteTable(to)} as x (${names.join(', ')}) overriding system value
 select ${columns.map((column, index) => asValue(column, `u.c${index + 1}`)).join(', ')}
- from unnest(${arrays.join(', ')}) u(${places(columns)})${conflict}`
+ from unnest(${arrays.join(', ')}) u(${places(columns)})${conflict}`,
+    ...arraysOf(columns, (_, index) => literals[index]),
+  }
+}
+
+function arraysOf(
+  columns: readonly MirroredColumn[],
+  literal: (column: MirroredColumn, index: number) => string | undefined,
+): Pick<Statement, 'types' | 'given'> {
+  const types = columns.map(arrayType)
+  const given = columns.map(
+    (column, index) => `${quoteArray(literal(column, index) ?? '{}')}::${types[index]}`,
+  )
+  return { types, given }
 }
 
 const target = ({ to }: MirroredTable): string => `${to.only ? 'only ' : ''}${quoteTable(to)}`
@@ -107,10 +156,8 @@ const isByte = ({ readType, writeType }: MirroredColumn): boolean =>
 
 // As elements of an array of its own type a value is read by the type's own input. A cast from text may be a function that
 // does not take all of what the type prints, as that to regclass does.
-function asArray(column: MirroredColumn, literal: string): string {
-  const type = isByte(column) ? 'int4' : column.listed ? column.writeType : 'text'
-  return `${quoteArray(literal)}::${type}[]`
-}
+const arrayType = (column: MirroredColumn): string =>
+  `${isByte(column) ? 'int4' : column.listed ? column.writeType : 'text'}[]`
 
 const asValue = (column: MirroredColumn, value: string): string =>
   isByte(column) ? `${value}::"char"` : column.listed ? value : `${value}::${column.writeType}`
