@@ -12,6 +12,8 @@ export interface Around {
   /** Where a config file is looked for. */
   readonly folder?: string
   readonly onInterrupt?: (listener: () => void) => () => void
+  /** Hears what is written beside the result. */
+  readonly onErr?: (text: string) => void
 }
 
 export async function run(
@@ -20,7 +22,7 @@ export async function run(
   isTTY = false,
   /** What is typed at the terminal. */
   typed?: string,
-  { folder, onInterrupt }: Around = {},
+  { folder, onInterrupt, onErr }: Around = {},
 ): Promise<Ran> {
   let out = ''
   let err = ''
@@ -32,7 +34,12 @@ export async function run(
     {
       ...(keyboard && { in: keyboard }),
       out: { write: (text) => void (out += text), isTTY },
-      err: { write: (text) => void (err += text) },
+      err: {
+        write: (text) => {
+          err += text
+          onErr?.(text)
+        },
+      },
       ...(onInterrupt && { onInterrupt }),
     },
     folder,
