@@ -11,6 +11,10 @@ import { endMirror } from './end-mirror.js'
 import { refuseIllegal } from './refuse-illegal.js'
 
 export interface MoveOptions {
+  /** Called with the coordinator's lock, before anything else. A rejection ends the move. */
+  readonly onLocked?: () => Promise<void>
+  /** Told why the move has failed, still with the lock. Must not reject. */
+  readonly onFailed?: (error: unknown) => Promise<void>
   /** The initial copy begins, or is taken up again; it may take days. */
   readonly onCopying?: (copying: boolean) => void
   /** Called as soon as traffic goes to the other side, before what is left to do after the pause. Must not throw. */
@@ -37,7 +41,11 @@ export async function movePhase(
     refuseIllegal(from, to, m.mirror)
     const held = await lock(m, writerOf(from))
     try {
+      await options.onLocked?.()
       event = await go(m, from, to, options)
+    } catch (error) {
+      await options.onFailed?.(error)
+      throw error
     } finally {
       await held.release()
     }

@@ -57,3 +57,9 @@ export function reachedBy(options: ResolvedOptions, side: Side): string {
     .map(([key, value]) => `${key}='${value.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`)
     .join(' ')
 }
+
+/** What the service calls itself towards the servers. */
+export function serviceName(options: ResolvedOptions, side: Side): string | undefined {
+  const given = options.pools[side]
+  return (given instanceof pg.Pool ? given.options : given).application_name
+}

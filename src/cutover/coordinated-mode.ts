@@ -1,38 +1,43 @@
 // Coordinated mode: the truth is a row on each side, and a change of writer is the coordinator's table of steps.
 import type { Migration } from '../control/migration.js'
-import { readSide, type SideRow } from '../control/side-row.js'
+import type { SideRow } from '../control/side-row.js'
 import { findWriter } from '../coordinator/find-writer.js'
 import { movePhase } from '../coordinator/move-phase.js'
 import { refuseIllegal } from '../coordinator/refuse-illegal.js'
 import { CutoverError } from '../errors.js'
 import type { CutoverEvent, CutoverEvents } from '../events.js'
+import { FleetMember } from '../fleet/member.js'
+import type { MemberHome } from '../fleet/member-home.js'
+import { memberIdentity } from '../fleet/member-state.js'
 import type { MirrorStatus } from '../mirror/lag.js'
 import { writerOf, type Phase, type Side, type Wish } from '../phase/phases.js'
 import type { HoldLease } from '../pool/gate.js'
 import type { PoolCore } from '../pool/pool-core.js'
-import { endOfHold } from './end-of-hold.js'
+import { serviceName } from './connections.js'
+import { endOfHold, endOfMembersHold } from './end-of-hold.js'
+import { followTogether, type MoveHooks } from './follow-together.js'
 import { keepTrying, type Trying } from './keep-trying.js'
 import type { ResolvedOptions } from './read-options.js'
 import { migrationOf } from './migration-of.js'
 import { Mirroring } from './mirroring.js'
 import type { DualWriting } from './dual-writing.js'
-import { busy, type Mode } from './mode.js'
+import { busy, type FleetStatus, type Mode } from './mode.js'
+import { RowPoll } from './row-poll.js'
 
-// How often the rows are read again, for changes that another process or the command line has made.
-const POLL_MILLIS = 1_000
 const SIDES = ['old', 'new'] as const satisfies readonly Side[]
 
-export class CoordinatedMode implements Mode {
+export class CoordinatedMode implements Mode, MemberHome {
   phase: Phase | undefined
   epoch = 0
   readonly #events: CutoverEvents
   readonly #options: ResolvedOptions
-  readonly #m: Migration
+  readonly m: Migration
   readonly control: Migration['control']
-  readonly #core: PoolCore
+  readonly core: PoolCore
   #moving: Promise<unknown> | undefined
-  #polling: Promise<void> | undefined
-  #timer: NodeJS.Timeout | undefined
+  /** Exactly one of them finds out what others have changed. */
+  readonly #member: FleetMember | undefined
+  readonly #poll: RowPoll | undefined
   readonly #mirroring: Mirroring
   /** The rows could not be read at the start. */
   #looking: Trying | undefined
@@ -42,13 +47,21 @@ export class CoordinatedMode implements Mode {
   #holding = false
 
   constructor(core: PoolCore, events: CutoverEvents, options: ResolvedOptions, again: () => void) {
-    this.#core = core
+    this.core = core
     this.#again = again
     this.#events = events
     this.#options = options
-    this.#m = migrationOf(options, events, core)
-    this.control = this.#m.control
-    this.#mirroring = new Mirroring(this.#m, () => (this.#moving || this.#closed ? undefined : this.phase))
+    const m = migrationOf(options, events, core)
+    if (options.members === 'barrier') {
+      const who = memberIdentity(serviceName(options, 'old'))
+      this.m = { ...m, self: who.member }
+      this.#member = new FleetMember(this, who)
+    } else {
+      this.m = m
+      this.#poll = new RowPoll(this, () => this.afterFence())
+    }
+    this.control = m.control
+    this.#mirroring = new Mirroring(this.m, () => (this.#moving || this.#closed ? undefined : this.phase))
   }
 
   get phaseFrom(): 'row' | undefined {
@@ -59,12 +72,31 @@ export class CoordinatedMode implements Mode {
     return this.#mirroring.status(this.phase)
   }
 
+  get fleet(): FleetStatus | undefined {
+    const member = this.#member
+    return (
+      member && {
+        member: this.m.self ?? '',
+        listed: member.listed,
+        confirmedMillis: member.confirmation.millis,
+      }
+    )
+  }
+
+  get moving(): boolean {
+    return this.#moving !== undefined
+  }
+
+  get closed(): boolean {
+    return this.#closed
+  }
+
   get relay(): DualWriting | undefined {
     return this.#mirroring.relay
   }
 
   async start(): Promise<void> {
-    await this.#core.texts.load()
+    await this.core.texts.load()
     try {
       await this.#begin()
     } catch (error) {
@@ -80,10 +112,13 @@ export class CoordinatedMode implements Mode {
 
   async #begin(): Promise<void> {
     await this.#mirroring.load()
-    const row = await findWriter(this.#m)
+    const row = await findWriter(this.m)
+    if (this.#closed) return
+    await this.#member?.start(row)
     if (this.#closed) return
     this.#rest(row?.phase ?? 'old', row)
-    this.#timer = setInterval(() => this.#poll(), POLL_MILLIS).unref()
+    this.#member?.watch()
+    this.#poll?.start()
     this.#mirroring.watch()
   }
 
@@ -91,21 +126,22 @@ export class CoordinatedMode implements Mode {
     if (wish === 'hold') {
       if (this.#moving) throw busy()
       this.#holding = true
-      this.#core.hold(this.#lease('flow'))
+      this.core.hold(this.#lease('flow'))
       return undefined
     }
-    if (this.#holding && !this.#moving) this.#core.release(this.#core.side)
+    if (this.#holding && !this.#moving) this.core.release(this.core.side)
     this.#holding = false
     if (wish === this.phase) return undefined
-    refuseIllegal(this.phase, wish, this.#m.mirror)
+    refuseIllegal(this.phase, wish, this.m.mirror)
     if (!this.#options.autoAdvance) return `autoAdvance is off; advance("${wish}") moves`
-    await this.change(wish)
+    if (this.#member) await followTogether(this, this.#member, wish)
+    else await this.change(wish)
     return undefined
   }
 
-  async change(phase: Phase): Promise<CutoverEvent | undefined> {
+  async change(phase: Phase, hooks: MoveHooks = {}): Promise<CutoverEvent | undefined> {
     if (this.#moving) throw busy()
-    const moving = this.#move(phase)
+    const moving = this.#move(phase, hooks)
     this.#moving = moving.catch(() => {})
     try {
       return await moving
@@ -119,6 +155,7 @@ export class CoordinatedMode implements Mode {
     } finally {
       this.#moving = undefined
       this.#mirroring.look()
+      this.#member?.look()
     }
   }
 
@@ -131,28 +168,34 @@ export class CoordinatedMode implements Mode {
 
   async close(): Promise<void> {
     this.#closed = true
-    clearInterval(this.#timer)
+    this.#poll?.stop()
     this.#mirroring.stop()
     // The servers go on with a copy by themselves, and the next `advance` takes it up; anything else ends soon.
     if (this.#mirroring.copying || this.phase === undefined) await this.#disconnect()
     await this.#looking?.stop()
     await this.#moving
-    await this.#polling
+    await this.#poll?.close()
+    await this.#member?.close()
     await this.#mirroring.close()
     await this.#disconnect()
   }
 
   async #disconnect(): Promise<void> {
-    await Promise.all(SIDES.map((side) => this.#m.control[side].close()))
+    await Promise.all(SIDES.map((side) => this.m.control[side].close()))
   }
 
-  async #move(to: Phase): Promise<CutoverEvent | undefined> {
-    const m = this.#m
+  async #move(to: Phase, hooks: MoveHooks): Promise<CutoverEvent | undefined> {
+    const m = this.m
     const from = this.phase
     if (from === undefined) throw new CutoverError('ERR_PHASE_UNKNOWN', 'no phase is known to move from')
+    if (writerOf(from) !== writerOf(to)) this.#member?.goesAhead()
     return movePhase(m, from, to, {
+      ...hooks,
       onCopying: (copying) => (this.#mirroring.copying = copying),
-      onMoved: () => this.#mirroring.rest(to),
+      onMoved: () => {
+        this.#mirroring.rest(to)
+        this.#member?.moved()
+      },
       onNoted: (row) => this.#rest(to, row),
       onLeftBehind: (error) => this.#mirroring.leftBehind(error),
     })
@@ -162,11 +205,21 @@ export class CoordinatedMode implements Mode {
     const from = this.phase
     this.phase = phase
     this.epoch = row?.epoch ?? 0
-    this.#core.release(writerOf(phase))
+    this.#member?.rested(phase)
+    this.core.release(writerOf(phase))
     this.#mirroring.rest(phase)
     // In these a change of writer is to be expected.
-    if (phase !== 'old' && phase !== 'new') this.#core.reads.ahead()
-    if (from !== phase) this.#events.publish('phase', { name: this.#m.name, from, to: phase })
+    if (phase !== 'old' && phase !== 'new') this.core.reads.ahead()
+    if (from !== phase) this.#events.publish('phase', { name: this.m.name, from, to: phase })
+  }
+
+  settle(from: Side, useUp: number | undefined): Promise<SideRow | undefined> {
+    return endOfMembersHold(this.m, from, useUp)
+  }
+
+  /** Serves by the writer's row. */
+  rest(row: SideRow): void {
+    this.#rest(row.phase ?? (row.side === 'old' ? 'old' : 'new'), row)
   }
 
   #lease(reads: HoldLease['reads'], patienceMillis = 0): HoldLease {
@@ -175,35 +228,13 @@ export class CoordinatedMode implements Mode {
       millis: timings.holdTimeoutMillis,
       reads,
       ended: async () => {
-        const row = await endOfHold(this.#m, this.#core.side, patienceMillis)
+        const row = await endOfHold(this.m, this.core.side, patienceMillis)
         if (!row) return 'old'
-        if (!this.#moving) this.#rest(row.phase ?? (row.side === 'old' ? 'old' : 'new'), row)
+        if (this.#moving) return row.side
+        if (this.#member) await this.#member.serve(row)
+        else this.rest(row)
         return row.side
       },
     }
-  }
-
-  // Another process may have moved the writer or noted another phase.
-  #poll(): void {
-    if (this.#moving || this.#polling || this.#closed) return
-    const look = async (): Promise<void> => {
-      const row = await readSide(this.#m.control[this.#core.side], this.#m.name)
-      if (this.#moving || this.#closed || row === undefined) return
-      if (row.status === 'writer') {
-        if (row.phase !== undefined && row.phase !== this.phase) this.#rest(row.phase, row)
-      } else if (row.status !== 'fenced') {
-        this.#core.hold(this.afterFence())
-        await this.#core.drain(this.#options.timings.drainTimeoutMillis)
-        const left = this.#core.side
-        this.#core.release(await this.afterFence().ended())
-        await this.#core.sweep(left)
-      }
-    }
-    // What cannot be read now is read at the next turn; the databases refuse what this process must not do meanwhile.
-    this.#polling = look()
-      .catch(() => {})
-      .finally(() => {
-        this.#polling = undefined
-      })
   }
 }

@@ -16,6 +16,19 @@ export interface StateFileStatus {
   readonly fault: string | undefined
 }
 
+/** This process as a member of its fleet. */
+export interface FleetStatus {
+  /** Its name in the roster, which is new with each start. */
+  readonly member: string
+  /** It is in the roster of the side that it uses. */
+  readonly listed: boolean
+  /**
+   * How long it may serve by what it was told last; new work waits at 0, unless the side that it uses takes no connection.
+   * Undefined as long as nothing can have moved, since the migration has not begun.
+   */
+  readonly confirmedMillis: number | undefined
+}
+
 /** Direct or coordinated: how a process learns of its phase and changes it. */
 export interface Mode {
   /** The phase that this process serves by; undefined while none is known. */
@@ -26,6 +39,8 @@ export interface Mode {
   readonly epoch: number
   /** What copies the writer's changes to the other side, as it was last seen. */
   readonly mirror?: MirrorStatus | undefined
+  /** Undefined where nobody is asked before the writer changes. */
+  readonly fleet?: FleetStatus | undefined
   /** Finds the phase that is remembered, if any, and begins to serve by it. */
   start(): Promise<void>
   /** Does what a source asks for; gives the reason where it does nothing. */

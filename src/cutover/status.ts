@@ -4,7 +4,7 @@ import type { Follower } from '../phase/follow.js'
 import type { Phase, Side } from '../phase/phases.js'
 import type { PoolCore } from '../pool/pool-core.js'
 import type { ShadowTotals } from '../shadow/report.js'
-import type { Mode, PhaseFrom, StateFileStatus } from './mode.js'
+import type { FleetStatus, Mode, PhaseFrom, StateFileStatus } from './mode.js'
 import type { ResolvedOptions } from './read-options.js'
 import type { Shadow } from './shadowing.js'
 
@@ -46,6 +46,8 @@ export interface Status {
    * direct mode, and for a moment after the mirror has begun or was turned round.
    */
   readonly mirror: MirrorStatus | undefined
+  /** This process in its fleet. Undefined in direct mode and with `members: 'fence-only'`. */
+  readonly fleet: FleetStatus | undefined
   /** What became of compared reads, as `cutover.shadow.totals()` gives it. Undefined with `shadow: false`. */
   readonly shadow: ShadowTotals | undefined
   readonly source: {
@@ -84,6 +86,7 @@ export function readStatus(
     fenceHits: counters.fences,
     inFlight: { old: core.pools.old.inFlight, new: core.pools.new.inFlight },
     mirror: mode?.mirror,
+    fleet: mode?.fleet,
     shadow: options.shadow && shadow.totals(),
     source: {
       name: source.name,

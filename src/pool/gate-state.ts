@@ -8,7 +8,7 @@ import type { Acquisition } from './hold-queue.js'
 import type { Listener, SidePool } from './side-pool.js'
 import type { Pins } from './pins.js'
 import type { CoreView, PoolCoreOptions } from './pool-core-options.js'
-import { Routes, type Admission, type Observer, type Route } from './route.js'
+import { Routes, type Admission, type Guard, type Observer, type Route } from './route.js'
 import type { LineGoal, WaitingLine } from './waiting-line.js'
 
 /** A union: what cannot be at once cannot be written. */
@@ -111,6 +111,12 @@ export class GateState {
     this.#routes.await(afterwards)
     this.#swapRoutes()
     this.#parts.guests.routeChanged()
+  }
+
+  /** Has a guard decide about each call, before everything else. */
+  guard(guard: Guard): void {
+    this.#routes.guard(guard)
+    this.#swapRoutes()
   }
 
   enter(state: CoreState): void {

@@ -85,7 +85,7 @@ export class PoolCore implements Gate, AdmissionView {
   }
 
   /** What stands in front of the routes of the moment. */
-  get inFront(): Pick<GateState, 'observe' | 'await' | 'afterwards'> {
+  get inFront(): Pick<GateState, 'observe' | 'await' | 'afterwards' | 'guard'> {
     return this.#gate
   }
 

@@ -115,6 +115,13 @@ export class ClosedRoute implements Route {
 /** Gives the route that is to stand in front of a side's direct one. */
 export type Observer = (direct: Route, side: Side) => Route
 
+/** Decides about each call whether it may go on, or has to wait like everything that is gated. */
+export interface Guard {
+  /** Also in front of the direct routes. The others it always stands in front of. */
+  readonly atRest: boolean
+  route(plain: Route, gated: Route): Route
+}
+
 /** Which route the views of a gate have in each of its states. */
 export class Routes {
   readonly #direct: Readonly<Record<Side, Route>>
@@ -123,6 +130,8 @@ export class Routes {
   #afterwards: Afterwards | undefined
   /** In front of each of the others, as long as callers wait for more than their answers. */
   readonly #awaiting = new Map<Route, Route>()
+  #guard: Guard | undefined
+  readonly #guarded = new Map<Route, Route>()
 
   constructor(pools: BothSides, admission: Admission) {
     this.#direct = { old: new DirectRoute(pools.old.inner), new: new DirectRoute(pools.new.inner) }
@@ -134,7 +143,7 @@ export class Routes {
   observe(observer: Observer | undefined): void {
     const { old, new: opened } = this.#direct
     this.#observed = observer ? { old: observer(old, 'old'), new: observer(opened, 'new') } : this.#direct
-    this.#awaiting.clear()
+    this.#forget()
   }
 
   get afterwards(): Afterwards | undefined {
@@ -144,13 +153,33 @@ export class Routes {
   /** Has callers wait for what comes afterwards, or no longer. */
   await(afterwards: Afterwards | undefined): void {
     this.#afterwards = afterwards
-    this.#awaiting.clear()
+    this.#forget()
+  }
+
+  /** Has a guard stand in front of everything else. */
+  guard(guard: Guard): void {
+    this.#guard = guard
+    this.#forget()
   }
 
   of(state: CoreState): Route {
     if (state.kind === 'ended') return new ClosedRoute(poolEnded)
     if (state.kind === 'refusing') return new ClosedRoute(phaseUnknown)
-    return this.#awaited(state.kind === 'direct' ? this.#observed[state.side] : this.#gated)
+    const route = this.#awaited(state.kind === 'direct' ? this.#observed[state.side] : this.#gated)
+    const isGuarded = state.kind === 'direct' ? this.#guard?.atRest === true : state.kind !== 'unknown'
+    return isGuarded ? this.#behindGuard(route) : route
+  }
+
+  #behindGuard(route: Route): Route {
+    if (this.#guard === undefined) return route
+    const guarded = this.#guarded.get(route) ?? this.#guard.route(route, this.#awaited(this.#gated))
+    this.#guarded.set(route, guarded)
+    return guarded
+  }
+
+  #forget(): void {
+    this.#awaiting.clear()
+    this.#guarded.clear()
   }
 
   #awaited(route: Route): Route {

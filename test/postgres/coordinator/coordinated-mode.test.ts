@@ -89,14 +89,14 @@ it("ends the source's hold with its lease, also before the migration has begun",
 })
 
 it("does not end the hold at a side that was left when an earlier hold of the source's has run out", async () => {
-  const { cutover, source } = migrate({ holdTimeoutMillis: 600, mirror: 'none' })
+  const { cutover, source } = migrate({ holdTimeoutMillis: 600, mirror: 'none', members: 'fence-only' })
   await cutover.ready()
   const held = once(cutover, 'route')
   source.set('hold')
   await held
   const leased = await cutover.pool.connect()
   try {
-    const other = migrate({ name: cutover.name, mirror: 'none' })
+    const other = migrate({ name: cutover.name, mirror: 'none', members: 'fence-only' })
     // Held by the look at the rows, for as long as the leased client is out; perhaps before the other one is done.
     const heldAgain = once(cutover, 'route')
     await other.cutover.advance('new')
