@@ -2,7 +2,7 @@
 import type { ControlConnection } from '../control/control-connection.js'
 import { persist } from '../control/locked-unit.js'
 import type { Migration } from '../control/migration.js'
-import { captureName, quoteIdent, quoteLiteral, recordTable } from '../control/names.js'
+import { captureName, CONTROL_SCHEMA, quoteIdent, quoteLiteral, recordTable } from '../control/names.js'
 import { PHASES } from '../phase/phases.js'
 import type { Side } from '../phase/phases.js'
 import { readCapture } from './capture-state.js'
@@ -38,7 +38,10 @@ export async function installCapture(
 
 async function ensureRecord(control: ControlConnection, name: string): Promise<void> {
   const table = `cutover.${quoteIdent(recordTable(name))}`
-  const there = `select to_regclass(${quoteLiteral(table)}) is not null as there`
+  // Of the catalog itself: what a session has looked up by name before, it would not look up anew behind the lock.
+  const there = `select exists (select from pg_class
+    where relnamespace = (select oid from pg_namespace where nspname = ${quoteLiteral(CONTROL_SCHEMA)})
+      and relname = ${quoteLiteral(recordTable(name))}) as there`
   if ((await control.run<{ there: boolean }>(there))[0]?.there === true) return
   await control.transaction(async (run) => {
     await run(`select pg_advisory_xact_lock(hashtextextended('pg-cutover: control schema', 0))`)
