@@ -11,6 +11,8 @@ export interface CapturePlan {
   readonly key: readonly string[]
   /** Whether a key's text depends on settings of the application's session, which the functions then have to set. */
   readonly pinned: boolean
+  /** Whether values of the key's columns are the same to the byte wherever they are equal. */
+  readonly exact: boolean
   /**
    * Row by row, where a statement's own transition tables do not do: a MERGE that moves a row between partitions leaves them
    * empty, and a statement on a parent has the rows of its children in them without saying whose they are.
@@ -117,10 +119,13 @@ const unlessMirrored = ({ name, relayRole }: CapturePlan): string =>
     : `if session_user = ${quoteLiteral(relayRole)} and exists (select from cutover.side s
     where s.name = ${quoteLiteral(name)} and s.status in ('mirror', 'moved')) then return null; end if;`
 
-// By bytes: equal values may differ in their text (1.0 and 1.00), and a text depends on the session's settings.
-function keyChanges({ key }: Pick<CapturePlan, 'key'>): string {
+// By bytes: equal values may differ in their text (1.0 and 1.00), and a text depends on the session's settings. The server
+// reads the condition anew for each statement, and one that compares whole rows is long.
+function keyChanges({ key, exact }: Pick<CapturePlan, 'key' | 'exact'>): string {
+  const columns = key.map(quoteIdent)
+  if (exact) return columns.map((column) => `old.${column} is distinct from new.${column}`).join(' or ')
   const row = (side: string): string =>
-    `row(${key.map((column) => `${side}.${quoteIdent(column)}`).join(', ')})::pg_catalog.record`
+    `row(${columns.map((column) => `${side}.${column}`).join(', ')})::pg_catalog.record`
   return `${row('old')} operator(pg_catalog.*<>) ${row('new')}`
 }
 

@@ -36,6 +36,8 @@ interface StoodTable {
   readonly relay_role: string | null
   /** Columns whose text depends on the session. */
   readonly unpinned: readonly string[]
+  /** Columns whose values are the same to the byte wherever they are equal. */
+  readonly exact: readonly string[]
 }
 
 /** A relation of one of the tables, once for each of its triggers that are ours. */
@@ -86,6 +88,7 @@ export async function readCapture(
       table: table.from,
       key,
       pinned: key.some((column) => found.unpinned.includes(column)),
+      exact: key.every((column) => found.exact.includes(column)),
       byRow: table.from.partitioned || found.kin,
       relayRole: found.relay_role ?? undefined,
     }
@@ -177,7 +180,10 @@ const TABLES = `
     (select coalesce(jsonb_agg(a.attname), '[]') from pg_attribute a
        join pg_type y on y.oid = a.atttypid join pg_proc o on o.oid = y.typoutput
        join pg_language l on l.oid = o.prolang
-      where a.attrelid = c.oid and a.attnum > 0 and not (o.prosrc = any ($2) and l.lanname = 'internal')) as unpinned
+      where a.attrelid = c.oid and a.attnum > 0 and not (o.prosrc = any ($2) and l.lanname = 'internal')) as unpinned,
+    (select coalesce(jsonb_agg(a.attname), '[]') from pg_attribute a
+      where a.attrelid = c.oid and a.attnum > 0
+        and a.atttypid = any ('{int2,int4,int8,uuid}'::regtype[])) as exact
     from pg_class c where c.oid = any ($1::oid[])`
 
 const TRIGGERS = `

@@ -56,6 +56,7 @@ const SCHEMA = `
   create table public."Odd ""Table""" ("key" int, "xid" text, "n" text, "o" text, "old" text, "new" text, "tbl" text,
     "a\\b 'c' ""d""" text, primary key ("key", "xid", "n", "o", "old", "new", "tbl", "a\\b 'c' ""d"""));
   create table public.four (a int, b text, c uuid, d timestamptz, v int, primary key (a, b, c, d));
+  create table public.two (a int, b uuid, primary key (a, b));
   create table public.part (note text, id int, day date, primary key (id, day)) partition by range (day);
   create table public.part_a partition of public.part for values from ('2026-01-01') to ('2026-02-01');
   -- The columns in another order, and one that was dropped.
@@ -145,6 +146,17 @@ const CHANGES = [
     'a key of four columns',
     `insert into four values (1, 'b', 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11', '2020-02-01 00:00Z')`,
     ['four {1,b,a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11,"2020-02-01 00:00:00+00"}'],
+  ],
+  [
+    'a change of the second of two columns',
+    `insert into two values (1, 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11');
+     update two set b = 'b0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'; update two set a = a`,
+    [
+      'two {1,a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11}',
+      'two {1,a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11}',
+      'two {1,b0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11}',
+      'two {1,b0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11}',
+    ],
   ],
   ['INSERT through a root', `insert into part values ('', 9, '2026-03-09')`, ['part {9,2026-03-09}']],
   ['INSERT into a partition', `insert into part_b values ('2026-02-09', 9)`, ['part {9,2026-02-09}']],
