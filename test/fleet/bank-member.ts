@@ -1,5 +1,6 @@
 // One process of the bank: a service that works through the facade, tells what it meets, and moves the writer when told to.
 import { createInterface } from 'node:readline'
+import { setTimeout as delay } from 'node:timers/promises'
 import { createCutover, memorySource } from '../../src/index.js'
 import type { Cutover } from '../../src/index.js'
 import { Board, FateLog } from './bank-board.js'
@@ -106,7 +107,12 @@ function watchHolds(): () => { side: 'old' | 'new'; route: string; heldMillis: n
 
 const board = new Board(order.board)
 const log = new FateLog(order.log)
-await cutover.ready()
+// It tries again by itself.
+while (cutover.phase === undefined)
+  await cutover.ready().catch(async (error: unknown) => {
+    say({ e: 'error', code: `start ${codeOf(error)}`, message: error instanceof Error ? error.message : '' })
+    await delay(100)
+  })
 say({ e: 'ready' })
 await Promise.all(
   order.writers.map((writer) =>

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { memberGrants } from '../../src/control/grants.js'
 import type { Migration } from '../../src/control/migration.js'
 import { readSide, setPhase } from '../../src/control/side-row.js'
 import type { SideRow } from '../../src/control/side-row.js'
@@ -29,8 +30,9 @@ export interface FleetOptions {
   readonly seed: number
   /** Where servers of the same run find what initdb has made. */
   readonly seeds: string
-  /** About, between two calls of a teller. */
+  /** About, between two calls of a teller, and between two tries of the prober. */
   readonly pauseMillis: number
+  readonly probeMillis: number
   readonly timings: Readonly<Record<string, number>>
   /** Whether a read has to see what any other process was acknowledged before it. */
   readonly fresh: boolean
@@ -117,15 +119,19 @@ export class ChaosFleet {
   async begin(): Promise<void> {
     for (const side of SIDES) await using(this.owner[side], (query) => query(schemaOf(side)))
     await beginMirror(this.m, 'old', 'old')
-    for (const side of SIDES) await using(this.owner[side], (query) => query(AUDIT))
+    for (const side of SIDES)
+      await using(this.owner[side], (query) => query([AUDIT, ...memberGrants('teller')].join(';')))
     const row = await readSide(this.m.control.old, NAME)
     if (!row || !(await setPhase(this.m.control.old, NAME, row, 'shadow')))
       throw new Error('no row to begin with')
-    this.#prober = new Prober(this.urls)
+    this.#prober = new Prober(this.urls, this.options.probeMillis)
     const ports = { old: this.pair.old.port, new: this.pair.new.port }
     for (let index = 0; index < this.options.members; index++) {
       const ways = await openWays(ports)
-      this.places.push({ index, ways, generation: 0, process: this.#member(index, ways, 0) })
+      const process = this.#member(index, ways, 0)
+      this.places.push({ index, ways, generation: 0, process })
+      // All at once they would keep each other from being in time.
+      if (index % 2 === 1) await process.next('ready', 10_000)
     }
     const open = await this.agreed('old', 'shadow', 20_000)
     if (open.length > 0) throw new Error(`the bank did not begin: ${open.join('; ')}`)

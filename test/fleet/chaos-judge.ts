@@ -53,7 +53,7 @@ export class Judge {
     await using(this.#urls.old, async (old) =>
       using(this.#urls.new, async (opened) => {
         for (const table of TABLES) {
-          const text = `select count(*)::int as rows, md5(string_agg(t::text, ';' order by 1)) as sum from ${table} t`
+          const text = `select count(*)::int as rows, md5(string_agg(t::text, ';' order by t::text)) as sum from ${table} t`
           const [a, b] = await Promise.all([old(text), opened(text)])
           if (a[0]?.['sum'] !== b[0]?.['sum'])
             wrong.push(

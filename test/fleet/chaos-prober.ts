@@ -3,16 +3,16 @@ import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
 import type { Side } from '../../src/phase/phases.js'
 
-const PAUSE_MILLIS = 10
-
 export class Prober {
   /** Acknowledged, by the number of the row. */
   readonly accepted: Readonly<Record<Side, Set<number>>> = { old: new Set(), new: new Set() }
   readonly #running: readonly Promise<void>[]
   readonly #stop = new AbortController()
+  readonly #pauseMillis: number
   #last = 0
 
-  constructor(urls: Readonly<Record<Side, string>>) {
+  constructor(urls: Readonly<Record<Side, string>>, pauseMillis: number) {
+    this.#pauseMillis = pauseMillis
     this.#running = (['old', 'new'] as const).map((side) => this.#probe(side, urls[side]))
   }
 
@@ -30,10 +30,10 @@ export class Prober {
         await client.connect()
         while (!this.#stop.signal.aborted) {
           await this.#try(client, side)
-          await delay(PAUSE_MILLIS)
+          await delay(this.#pauseMillis)
         }
       } catch {
-        await delay(PAUSE_MILLIS)
+        await delay(this.#pauseMillis)
       }
       await client.end().catch(() => {})
     }
