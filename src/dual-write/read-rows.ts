@@ -113,7 +113,7 @@ export function readText(table: MirroredTable, keys: string, maxBytes: string | 
   const size = columns
     .filter(({ readType }) => !FIXED_SIZE.has(readType))
     .map(({ name, readType }) => sizeOf(place.get(name) ?? '', readType))
-  const cut = `select s.*, sum(${[ROW_SIZE, ...size].join(' + ')}) over (order by place) as total from s`
+  const bytes = [ROW_SIZE, ...size].join(' + ')
   const keyText =
     keyColumns.length === 1
       ? `${keyColumns[0] ?? ''}::text`
@@ -125,11 +125,22 @@ export function readText(table: MirroredTable, keys: string, maxBytes: string | 
   const rows = oneForm
     ? 'select * from w where hit'
     : `select distinct on (${keyColumns.join(', ')}) * from w where hit`
-  return `with s as materialized (${look}), w as ${maxBytes === undefined ? '(select * from s)' : `materialized (select * from (${cut}) s where total <= ${maxBytes} or place = 1)`}
+  const covered =
+    maxBytes === undefined ? '(select * from s)' : `materialized (${coveredText(bytes, maxBytes)})`
+  return `with s as materialized (${look}), w as ${covered}
 select (select count(*)::int4 from w) as taken, (select array_agg(zk)::text from w where ${gone}) as gone,
   count(*)::int4 as rows, ${literals.join(', ')}
   from (${rows}) d`
 }
+
+// As a rule all of them fit, which is known without their sums in order.
+const coveredText = (bytes: string, maxBytes: string): string => {
+  const sums = `select place, sum(${bytes}) over (order by place rows unbounded preceding) as total from s`
+  return `select * from s where s.place <= case when (select sum(${bytes}) <= ${maxBytes} from s) then ${MAX_INT8}
+    else greatest(1, (select max(c.place) from (${sums}) c where c.total <= ${maxBytes})) end`
+}
+
+const MAX_INT8 = '9223372036854775807'
 
 /** Whether `x` is the row that the record names by `text`. */
 export function isKey({ key }: MirroredTable, on: 'read' | 'write', text: string): string {

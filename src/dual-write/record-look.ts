@@ -1,4 +1,5 @@
 // One look at the record of changes on the side that writes: what is on it, and what can have reached the other side.
+import { createHash } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { ControlConnection, Run } from '../control/control-connection.js'
 import type { Migration } from '../control/migration.js'
@@ -31,10 +32,12 @@ export interface LookColumns {
 }
 
 /** Columns of one query, so that all are of one snapshot. `low` spares it the rows that were forgotten and not yet vacuumed. */
-export const lookSql = (name: string, low: bigint): string => `
+export const lookSql = (name: string, low: bigint): string => selected(name, `'${low}'`)
+
+const selected = (name: string, low: string): string => `
   pg_snapshot_xmax(pg_current_snapshot())::text as boundary, pg_snapshot_xmin(pg_current_snapshot())::text as xmin,
   (select r.xid::text from cutover.${quoteIdent(recordTable(name))} r
-    where r.xid >= '${low}'::xid8 order by r.xid limit 1) as oldest,
+    where r.xid >= ${low}::xid8 order by r.xid limit 1) as oldest,
   exists (select from cutover.backfill where name = ${quoteLiteral(name)} and finished is null) as backfilling,
   pg_backend_pid() || ' ' || pg_postmaster_start_time() as session`
 
@@ -63,8 +66,12 @@ export async function recordLook(
   m: Pick<Migration, 'name'>,
   before?: RecordLook,
 ): Promise<RecordLook> {
+  const text = `select ${selected(m.name, '$1')}`
+  // Planned once for each connection: callers that wait ask again and again.
   const [row] = await run<LookColumns & Record<string, unknown>>(
-    `select ${lookSql(m.name, before?.low ?? 0n)}`,
+    text,
+    [String(before?.low ?? 0n)],
+    `cutover_look_${createHash('sha256').update(text).digest('hex').slice(0, 32)}`,
   )
   if (!row) throw new Error('the look at the record gave no row')
   return lookOf(row, before) ?? recordLook(run, m)

@@ -198,7 +198,7 @@ export function carriedOf(
   tried: { readonly keys: readonly string[] } | undefined,
 ): Entries {
   const keys = new Set(tried?.keys)
-  return pick(entries, (key) => keys.has(key))
+  return entries.keys.every((key) => keys.has(key)) ? entries : pick(entries, (key) => keys.has(key))
 }
 
 export function pick(entries: Entries, isMeant: (key: string) => boolean): Entries {
@@ -221,18 +221,25 @@ export function pick(entries: Entries, isMeant: (key: string) => boolean): Entri
 export function lowestLeft(look: Look, carried: readonly Entries[], isFull: boolean): bigint | undefined {
   const left: bigint[] = []
   look.entries.forEach((entries, index) => {
+    if (carried[index] === entries) return
     const places = new Set(carried[index]?.places)
     if (places.size === entries.places.length) return
     entries.xids.forEach((xid, nr) => {
       if (!places.has(entries.places[nr] ?? '')) left.push(BigInt(xid))
     })
   })
-  if (isFull) {
-    const all = look.entries.flatMap(({ xids }) => xids.map(BigInt))
-    left.push(all.reduce((last, xid) => (xid > last ? xid : last), 0n))
-  }
+  if (isFull) left.push(highest(look.entries))
   return left.reduce<bigint | undefined>(
     (lowest, xid) => (lowest === undefined || xid < lowest ? xid : lowest),
     undefined,
   )
+}
+
+function highest(entries: readonly Entries[]): bigint {
+  let last = '0'
+  // As numbers, without making thousands of them.
+  for (const { xids } of entries)
+    for (const xid of xids)
+      if (xid.length > last.length || (xid.length === last.length && xid > last)) last = xid
+  return BigInt(last)
 }

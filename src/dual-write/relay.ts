@@ -49,6 +49,8 @@ export class Relay {
   #low = 0n
   /** Keys of the backfill that are on record, as far as is known. */
   #ahead = 0
+  /** How long the turn before took until the other side had what it read. */
+  #lagMillis = 0
 
   constructor(m: Migration, from: Side, lines: Lines, generation: number) {
     this.#m = m
@@ -86,7 +88,10 @@ export class Relay {
     const { run } = this.#lines.here
     const [row] = await run<{ any: boolean; status: string | null }>(anythingSql(this.#m.name, this.#low))
     if (row?.any === true || !isRead(row?.status)) return true
-    return (await this.#stepBackfill(this.#ahead)) > 0
+    const stepped = await this.#stepBackfill(this.#ahead)
+    this.#ahead += stepped
+    await this.#meetBackfill()
+    return stepped > 0
   }
 
   /** `written` is told when the other side has it, which is before it is forgotten. */
@@ -108,6 +113,12 @@ export class Relay {
     began: number,
     written: (reach: Reach) => void,
   ): Promise<Turn> {
+    const ahead = (rows: number): number => (isFull ? Math.max(0, this.#ahead - rows) : 0)
+    const onRecord = ahead(look.rows)
+    // While the other side writes, which has nothing to do with it: the writer would only wait.
+    const stepping = settled(
+      this.#stepBackfill(isFull && onRecord === 0 ? this.#m.dualWrite.batchRows : onRecord),
+    )
     const tried =
       error === undefined
         ? portions.map(({ table, keys }, index) => ({
@@ -115,7 +126,7 @@ export class Relay {
             keys: keys.slice(0, batches[index]?.taken ?? 0),
           }))
         : portions
-    const refusals = await this.#write(tried, batches, error)
+    const refusals = await this.#write(tried, batches, error, stepping)
     const carried = look.entries.map((entries, index) => without(carriedOf(entries, tried[index]), refusals))
     await this.stuck.note(refusals)
     const left = lowestLeft(look, carried, isFull)
@@ -125,11 +136,11 @@ export class Relay {
     const rows = carried.reduce((sum, { keys }) => sum + keys.length, 0)
     this.#low = left === undefined || left > look.horizon ? look.horizon : left
     this.#rate.took(rows)
-    this.#ahead = isFull ? Math.max(0, this.#ahead - rows) : 0
-    const stepped = await this.#stepBackfill(
-      isFull && this.#ahead === 0 ? this.#m.dualWrite.batchRows : this.#ahead,
-      began,
-    )
+    this.#lagMillis = performance.now() - began
+    const { stepped, failure } = await stepping
+    if (failure !== undefined) throw failure
+    this.#ahead = ahead(rows) + stepped
+    await this.#meetBackfill()
     return {
       rows,
       next: look.next,
@@ -143,6 +154,7 @@ export class Relay {
     tried: readonly Portion[],
     batches: readonly RowBatch[],
     readError: unknown,
+    stepping: Promise<unknown>,
   ): Promise<readonly Refusal[]> {
     if (tried.length === 0) return []
     try {
@@ -150,6 +162,8 @@ export class Relay {
       await this.#carrier.writePrepared(batches)
       return []
     } catch (error) {
+      // It would come between the statements of a transaction.
+      await stepping
       if (troubleOf(error) === 'table') await this.#readTables()
       return await carryRefused(this.#carrier, this.#m, this.#tables, tried, error)
     }
@@ -202,14 +216,22 @@ export class Relay {
     if (await this.stuck.retry(readTables)) this.#low = 0n
   }
 
-  async #stepBackfill(onRecord: number, began?: number): Promise<number> {
-    const lagMillis = began === undefined ? 0 : performance.now() - began
-    const rows = await this.#backfill.step(this.#lines.here.run, this.#tables.byOid, onRecord, lagMillis)
-    this.#ahead += rows
+  #stepBackfill(onRecord: number): Promise<number> {
+    return this.#backfill.step(this.#lines.here.run, this.#tables.byOid, onRecord, this.#lagMillis)
+  }
+
+  async #meetBackfill(): Promise<void> {
     if (this.#backfill.isStrange(this.#tables.byOid) && (await this.#tables.read())) this.#low = 0n
-    return rows
   }
 }
+
+type Stepped = { readonly stepped: number; readonly failure?: unknown }
+
+const settled = (step: Promise<number>): Promise<Stepped> =>
+  step.then(
+    (stepped) => ({ stepped }),
+    (failure: unknown) => ({ stepped: 0, failure }),
+  )
 
 const isRead = (status: string | null | undefined): boolean => status === 'writer' || status === 'fenced'
 

@@ -102,12 +102,14 @@ it('refuses a write that was read before the other side was opened', async () =>
   await leads(member)
   await member.applied()
   there.new.stall('to-server')
+  const before = await one<string>(f.old, `clock_timestamp()::text`)
   await f.old(`update public.item set v = 'late' where id = 3`)
-  // The reading has ended: what follows is the write.
+  // The reading has ended: what follows is the write, while the backfill may go on.
   await until(
     f.old,
     `exists (select from pg_stat_activity where application_name = 'pg-cutover relay' and state = 'idle'
-       and datname = current_database() and query like 'commit%')`,
+       and datname = current_database() and query_start > $1 and query ~ '^(begin isolation|with gone)')`,
+    [before],
   )
   await f.new(
     `update cutover.side set status = 'writer', epoch = 1, opened = 1, relay_generation = relay_generation + 1`,
@@ -138,7 +140,7 @@ it('shuts out a write of its own that it lost and that arrives after a later one
   await leads(member)
   await f.old(`insert into public.item values (6, 'begin')`)
   await member.applied()
-  const lost = network.lose(/^insert into "public"."item"/m)
+  const lost = network.lose(/^execute .*\blost\b/m)
   await f.old(`update public.item set v = 'lost' where id = 6`)
   const arrive = await lost
   await f.old(`update public.item set v = 'last' where id = 6`)
