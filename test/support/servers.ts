@@ -1,6 +1,6 @@
 // Starts real Postgres servers of two majors for the demo and the tests, and leaves nothing of them behind.
 import { randomInt } from 'node:crypto'
-import { appendFileSync, existsSync, readFileSync } from 'node:fs'
+import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -15,6 +15,11 @@ export type { Major } from './binaries.js'
 export interface ServerOptions {
   /** Lines of postgresql.conf, on top of the defaults. */
   readonly settings?: Record<string, string>
+  /**
+   * How a client proves that it knows the password. Default `scram-sha-256`, which is a third of what a connection costs its
+   * two ends; `password` shows it as it is.
+   */
+  readonly auth?: 'scram-sha-256' | 'password'
   /** A folder for what initdb makes: a server that is given the same one as another before it copies that. */
   readonly seeds?: string | undefined
 }
@@ -136,6 +141,9 @@ export async function startServer(major: Major, options: ServerOptions = {}): Pr
       config,
       settings.map(([key, value]) => `${key} = '${value.replaceAll("'", "''")}'\n`).join(''),
     )
+    if (options.auth === undefined) return
+    const rules = join(dataFolder, 'pg_hba.conf')
+    writeFileSync(rules, readFileSync(rules, 'utf8').replaceAll('scram-sha-256', options.auth))
   }
 
   const start = async (): Promise<void> => {
