@@ -45,7 +45,7 @@ export async function prepareCommand(
     exit: EXIT.done,
     lines: [
       ...seen.shown,
-      ...grantLines(given),
+      ...grantLines('Granted', given),
       output.paint.good(
         m.mirror === 'none'
           ? 'Prepared without a mirror.'
@@ -107,7 +107,7 @@ async function dryRun(
       ...findingLines(findings, paint),
       'It would:',
       ...acts.map((act) => `  - ${act}`),
-      ...grantLines(would),
+      ...grantLines('And grant', would),
       ...(errors > 0 ? [paint.bad(`It would be refused: ${errors} errors above.`)] : []),
     ],
     json: {
@@ -135,5 +135,7 @@ function actsOf(m: Migration, { phase, begun }: Rest): string[] {
   ]
 }
 
-const grantLines = (grants: Grants): string[] =>
-  SIDES.flatMap((side) => grants[side].map((statement) => `  on ${side}: ${statement};`))
+function grantLines(heading: string, grants: Grants): string[] {
+  const lines = SIDES.flatMap((side) => grants[side].map((statement) => `  on ${side}: ${statement};`))
+  return lines.length === 0 ? [] : [`${heading}:`, ...lines]
+}
