@@ -2,19 +2,24 @@
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { installCapture } from '../../../src/dual-write/capture.js'
+import { prepared, PreparedTexts } from '../../../src/dual-write/prepared-texts.js'
 import { RelayMember } from '../../../src/dual-write/relay-member.js'
-import { recordOf } from '../../../src/dual-write/relay-record.js'
 import { RelayTables } from '../../../src/dual-write/relay-tables.js'
 import { fixture, one, until } from '../mirror/fixture.js'
 import type { Fixture } from '../mirror/fixture.js'
+import { drained, rowsOf } from './carried.js'
 
-const TABLES = ['item', 'line', 'child', 'wide']
+/** Of more tables than the rows are read of before it is known which of them are on record. */
+const MANY = Array.from({ length: 12 }, (_, nr) => `many_${nr}`)
+
+const TABLES = ['item', 'line', 'child', 'wide', ...MANY]
 
 const SCHEMA = `
   create table public.item (id int primary key, code text unique, n int not null default 0);
   create table public.line (a int, b text, v numeric, primary key (a, b));
   create table public.child (id int primary key, item int references public.item on delete cascade);
-  create table public.wide (id int primary key, body text)`
+  create table public.wide (id int primary key, body text);
+  ${MANY.map((name) => `create table public.${name} (id int primary key, v text)`).join('; ')}`
 
 // So few that what belongs together is seldom in one batch.
 const BATCH_ROWS = 25
@@ -36,16 +41,6 @@ afterAll(async () => {
   await member.close()
   await f.drop()
 })
-
-const drained = (): Promise<void> =>
-  until(
-    f.old,
-    `not exists (select from ${recordOf(f.m.name)})
-       and not exists (select from cutover.backfill where finished is null)`,
-  )
-
-const rowsOf = (run: Fixture['old'], table: string): Promise<string> =>
-  one(run, `select coalesce(string_agg(t::text, ' ' order by t::text), '') from public.${table} t`)
 
 /** And nothing was refused on the way. */
 async function expectEqual(): Promise<void> {
@@ -79,6 +74,11 @@ describe('the other side has the same rows after', () => {
       `insert into public.line select i, 'b"\\' || i, i / 3.0 from generate_series(1, 50) i;
        insert into public.child select i, i from generate_series(100, 150) i`,
     ],
+    [
+      'a transaction that writes to more tables than are read at once',
+      `${MANY.map((name) => `insert into public.${name} values (1, '${name}'), (2, 'goes')`).join('; ')};
+       ${MANY.map((name) => `delete from public.${name} where id = 2`).join('; ')}`,
+    ],
     ['a cascade', `delete from public.item where id between 100 and 120`],
     ['keys that are equal and written otherwise', `update public.line set v = 1.10 where a < 5`],
     [
@@ -97,7 +97,7 @@ describe('the other side has the same rows after', () => {
     await f.old(
       `truncate public.line; insert into public.line select i, 'new', i from generate_series(1, 70) i`,
     )
-    await drained()
+    await drained(f)
     await expectEqual()
   })
 
@@ -111,7 +111,7 @@ describe('the other side has the same rows after', () => {
     } finally {
       await older.end()
     }
-    await drained()
+    await drained(f)
     await expectEqual()
     expect(await one(f.new, `select count(*)::int from public.line`)).toBe(2)
   })
@@ -159,6 +159,34 @@ async function work(url: string, seed: number): Promise<void> {
     await client.end()
   }
 }
+
+it('goes on after sessions were ended in which statements were planned', async () => {
+  for (const run of [f.old, f.new])
+    await run(`select pg_terminate_backend(pid, 5000) from pg_stat_activity
+      where application_name = 'pg-cutover relay' and datname = current_database()
+        and pid not in (select pid from pg_locks where locktype = 'advisory')`)
+  await f.old(`insert into public.item values (5000, 'afterwards')`)
+  await member.applied()
+  expect(await one(f.new, `select code from public.item where id = 5000`)).toBe('afterwards')
+  warnings.length = 0
+})
+
+it('plans statements again on a connection that was opened again', async () => {
+  const on = f.m.control.old.fork()
+  try {
+    const texts = new PreparedTexts(on)
+    const twice = prepared('int', 'select $1 * 2 as n')
+    const asked = (): Promise<unknown> => texts.run(`select 1 as n; execute ${twice.name} (21)`, [twice])
+    expect(await asked()).toEqual([[{ n: 1 }], [{ n: 42 }]])
+    const [session] = await on.run<{ pid: number }>('select pg_backend_pid() as pid')
+    await f.old('select pg_terminate_backend($1, 5000)', [session?.pid])
+    // It may hear of the end only when it asks.
+    await on.run('select').catch(() => {})
+    expect(await asked()).toEqual([[{ n: 1 }], [{ n: 42 }]])
+  } finally {
+    await on.close()
+  }
+})
 
 describe('a ticket', () => {
   it('resolves when everything before it is there, and not before', async () => {
