@@ -5,7 +5,7 @@ import { nameAcross, type TableName } from '../../mirror/mapping.js'
 import type { KnownSequence } from '../../mirror/sequence-states.js'
 import type { Side } from '../../phase/phases.js'
 import { nameOf } from './facts.js'
-import type { SideFacts, TableFacts } from './facts.js'
+import type { GrantFacts, SideFacts, TableFacts } from './facts.js'
 import type { Finding, Stage } from './finding.js'
 import type { RelayFacts } from './relay-facts.js'
 
@@ -23,6 +23,15 @@ export interface Context {
   readonly filled: readonly TableFacts[]
   /** Where the mirror is one by dual-write. */
   readonly relay: RelayFacts | undefined
+  readonly jobs: Readonly<Record<Side, readonly string[]>>
+  /** What roles have on the side `from` and lack on `to`, by the names there. */
+  readonly lackingGrants: readonly LackingGrant[]
+  /** The GRANTs by which the pool's role would be a member. */
+  readonly memberGrants: Readonly<Record<Side, readonly string[]>>
+}
+
+export interface LackingGrant extends GrantFacts {
+  readonly roleMissing: boolean
 }
 
 export interface SequencePair {
@@ -31,10 +40,12 @@ export interface SequencePair {
   readonly right: KnownSequence | undefined
 }
 
-export type Found = Omit<Finding, 'code' | 'severity'>
+export type Found = Omit<Finding, 'code' | 'severity' | 'why'>
 
 export interface Check {
   readonly severity: Finding['severity']
+  /** The same for each finding of the check; docs/preflight.md prints it. */
+  readonly why: string
   /** Where it is left out otherwise it runs at both stages. */
   readonly stage?: Stage
   /** The mirrors that it matters to. Where it is left out it matters without a mirror too. */
@@ -45,6 +56,12 @@ export interface Check {
 export const REPLICATION = ['replication'] as const
 export const DUAL_WRITE = ['dual-write'] as const
 export const ANY_MIRROR = ['replication', 'dual-write'] as const
+
+/** Without a mirror, and with one that renames nothing, an object has the same name on both sides. */
+export const keepsNames = ({ m }: Context): boolean => Object.keys(m.dualWrite.mapped).length === 0
+
+/** Where only some tables are in scope, nobody knows what else should be on both sides. */
+export const isWhole = (context: Context): boolean => context.m.tables === undefined && keepsNames(context)
 
 /** Tables that are on both sides, whatever they are called there. */
 export function tablePairs({ m, facts, from, to }: Context): { left: TableFacts; right: TableFacts }[] {
@@ -70,7 +87,7 @@ export const bothSides = (
 export const about = (
   context: Context,
   objects: (facts: SideFacts) => readonly string[],
-  message: (names: string, side: string) => string,
+  message: (names: string, side: Side) => string,
   fix: (names: readonly string[]) => string,
 ): Found[] =>
   bothSides(context, (facts, side) => {

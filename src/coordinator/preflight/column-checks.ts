@@ -59,6 +59,7 @@ const identityOf = (identity: string): string =>
 export const COLUMN_CHECKS = {
   'column-type': {
     severity: 'error',
+    why: 'Values that do not convert stop the mirror, and those that do can be cut or rounded.',
     mirrors: ANY_MIRROR,
     find: (context) =>
       columnPairs(context)
@@ -67,6 +68,7 @@ export const COLUMN_CHECKS = {
   },
   'column-wider': {
     severity: 'warning',
+    why: 'It works for as long as the values fit. The first that does not fit the narrower side stops the mirror, in one direction.',
     mirrors: ANY_MIRROR,
     find: (context) =>
       columnPairs(context)
@@ -75,6 +77,7 @@ export const COLUMN_CHECKS = {
   },
   'column-not-null': {
     severity: 'error',
+    why: 'The first row with a NULL in it stops the mirror.',
     // Before a rollback the mirror itself has proved it.
     stage: 'mirror',
     mirrors: ANY_MIRROR,
@@ -92,6 +95,7 @@ export const COLUMN_CHECKS = {
   },
   'column-nullable': {
     severity: 'warning',
+    why: 'After the flip a NULL gets in that the application takes for impossible, and on the way back it stops the mirror.',
     mirrors: ANY_MIRROR,
     find: (context) =>
       columnPairs(context)
@@ -102,6 +106,7 @@ export const COLUMN_CHECKS = {
   },
   'column-generated': {
     severity: 'error',
+    why: 'One side computes the value and the other stores it. The mirror cannot write a generated column, and leaves an ordinary one empty.',
     mirrors: ANY_MIRROR,
     find: (context) =>
       columnPairs(context)
@@ -118,6 +123,7 @@ export const COLUMN_CHECKS = {
   },
   'column-identity': {
     severity: 'error',
+    why: 'Inserts without a value, or with one, are refused on one side though they are fine on the other: the application fails after the flip.',
     mirrors: ANY_MIRROR,
     find: (context) =>
       columnPairs(context)
@@ -137,6 +143,7 @@ export const COLUMN_CHECKS = {
   },
   'column-default': {
     severity: 'warning',
+    why: 'An INSERT that leaves the column out gets NULL, or fails, after the flip.',
     mirrors: ANY_MIRROR,
     find: (context) =>
       columnPairs(context)

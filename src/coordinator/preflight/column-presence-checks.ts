@@ -46,6 +46,7 @@ const lacking = (a: TableFacts, b: TableFacts): ColumnFacts[] =>
 export const COLUMN_PRESENCE_CHECKS = {
   'column-missing': {
     severity: 'error',
+    why: 'There is no place for its values: the mirror stops, or they would be lost.',
     mirrors: ANY_MIRROR,
     find: (context) =>
       missing(context)
@@ -59,6 +60,7 @@ export const COLUMN_PRESENCE_CHECKS = {
   },
   'column-extra': {
     severity: 'error',
+    why: 'A row cannot be copied without a value for it, or its values cannot come back: the mirror in one of the two directions stops.',
     mirrors: ANY_MIRROR,
     find: (context) =>
       extra(context)
@@ -74,6 +76,7 @@ export const COLUMN_PRESENCE_CHECKS = {
   },
   'column-left-out': {
     severity: 'warning',
+    why: 'What is in it stays on one side. After a cutover or a rollback it is missing, or old.',
     mirrors: DUAL_WRITE,
     find: (context) => {
       const { from, to } = context

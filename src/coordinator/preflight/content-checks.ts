@@ -9,6 +9,7 @@ import { nameOf } from './facts.js'
 export const CONTENT_CHECKS = {
   'table-unknown': {
     severity: 'error',
+    why: 'What is misspelt is neither mirrored nor fenced: its rows would stay behind.',
     find: ({ m, facts, from }) => {
       const there = new Set(facts[from].tables.map(nameOf))
       return (tablesOn(m, from) ?? [])
@@ -24,6 +25,7 @@ export const CONTENT_CHECKS = {
   },
   'table-filled': {
     severity: 'error',
+    why: 'Rows that are there already collide with those that are copied, or stay as rows that the other side never had.',
     stage: 'mirror',
     mirrors: ANY_MIRROR,
     find: ({ filled, facts, relay, to }) => {
@@ -46,6 +48,7 @@ export const CONTENT_CHECKS = {
   },
   'unlogged-named': {
     severity: 'error',
+    why: 'Its changes are not in the log that the mirror reads: its rows would stay behind.',
     mirrors: ANY_MIRROR,
     find: (context) => {
       const { m, facts, from } = context
@@ -62,6 +65,7 @@ export const CONTENT_CHECKS = {
   },
   'unlogged-table': {
     severity: 'warning',
+    why: 'Its rows stay behind at the cutover, and it can be written on both sides.',
     mirrors: ANY_MIRROR,
     find: (context) =>
       context.m.tables !== undefined
@@ -76,6 +80,7 @@ export const CONTENT_CHECKS = {
   },
   'large-objects': {
     severity: 'error',
+    why: 'References to them would point to nothing after the flip. The fence does not stop writes to them either.',
     mirrors: ANY_MIRROR,
     find: (context) =>
       context.facts[context.from].largeObjects
@@ -91,6 +96,7 @@ export const CONTENT_CHECKS = {
   },
   'row-security': {
     severity: 'error',
+    why: 'Rows that a policy hides are neither copied nor compared, and Postgres stops a worker that is subject to policies: rows would be missing, unseen.',
     mirrors: ANY_MIRROR,
     find: (context) =>
       bothSides(context, ({ tables, role }, side) => {
@@ -99,12 +105,15 @@ export const CONTENT_CHECKS = {
           side,
           object: nameOf(table),
           message: `row security on ${nameOf(table)} of the ${side} side hides rows from role "${role.name}", which copies them`,
-          fix: `alter table ${quoteTable(table)} disable row level security for the time of the migration, or alter role ${quoteIdent(role.name)} bypassrls`,
+          fix: table.owned
+            ? `alter table ${quoteTable(table)} no force row level security -- its policies stay in force for everybody but its owner`
+            : `alter role ${quoteIdent(role.name)} bypassrls; or grant ${quoteIdent(table.owner)} to ${quoteIdent(role.name)}`,
         }))
       }),
   },
   'foreign-table': {
     severity: 'warning',
+    why: 'Its rows are somewhere else and stay there. If the other side points elsewhere, the application reads and writes other data after the flip.',
     find: (context) =>
       about(
         context,
@@ -115,16 +124,23 @@ export const CONTENT_CHECKS = {
   },
   'event-trigger': {
     severity: 'warning',
+    why: 'It fires when the schema, tables and triggers of pg-cutover are made, on the side that is left and on the side that is opened. If it raises an error, preparing fails; if it writes, it writes outside of the mirror.',
     find: (context) =>
       about(
         context,
         ({ eventTriggers }) => eventTriggers,
-        (names, side) => `the event triggers ${names} of the ${side} side also see what pg-cutover creates`,
-        (names) => names.map((name) => `alter event trigger ${quoteIdent(name)} disable`).join('; '),
+        (names, side) =>
+          `the event triggers ${names} of the ${side} side also see what pg-cutover creates${side === context.from ? ', and may forbid it' : ', and what is changed there for the cutover'}`,
+        (names) =>
+          names
+            .map((name) => `alter event trigger ${quoteIdent(name)} disable`)
+            .join('; ')
+            .concat(' -- for the time of the migration, if they forbid or write anything'),
       ),
   },
   'always-trigger': {
     severity: 'warning',
+    why: 'It fires once where the row was written and again where it is mirrored: counters count twice, audit rows appear twice, mails are sent twice.',
     mirrors: REPLICATION,
     find: (context) =>
       about(
@@ -138,6 +154,7 @@ export const CONTENT_CHECKS = {
   },
   'swallowed-errors': {
     severity: 'warning',
+    why: 'A write that the fence refuses is an error. A handler that swallows it makes the caller believe that the row is stored.',
     find: (context) =>
       about(
         context,
@@ -149,6 +166,7 @@ export const CONTENT_CHECKS = {
   },
   'prepared-transaction': {
     severity: 'error',
+    why: 'It keeps its locks over restarts and passes the fence when it is committed. A slot cannot be made, and the drain waits in vain.',
     find: (context) =>
       about(
         context,

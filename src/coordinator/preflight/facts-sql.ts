@@ -1,7 +1,10 @@
 // The one query behind the facts: a named scalar a fact, so that a side costs one round trip.
 import { CONTROL_SCHEMA, quoteLiteral } from '../../control/names.js'
 import { ownRelation, scopeSql } from '../../mirror/scope.js'
+import { ACTIVITY_FACTS } from './activity-facts-sql.js'
 import type { SideFacts } from './facts.js'
+import { OBJECT_FACTS } from './object-facts-sql.js'
+import { SERVICES } from './managed.js'
 import {
   TABLE_FACTS,
   TYPE_FACTS,
@@ -11,6 +14,9 @@ import {
   notForeign,
   ofExtension,
 } from './table-facts-sql.js'
+
+/** What belongs to a managed service itself can be neither changed nor switched off by its users. */
+const SERVICE_ADMINS = Object.values(SERVICES).flatMap(({ admins }) => admins)
 
 /** Settings that decide what fits. */
 const CAPACITY_SETTINGS = [
@@ -38,6 +44,17 @@ export const MEANING_SETTINGS = [
   'bytea_output',
   'default_transaction_isolation',
   'default_transaction_read_only',
+  'default_text_search_config',
+  'lc_monetary',
+  'lc_numeric',
+  'lc_time',
+  'transform_null_equals',
+  'xmlbinary',
+  'xmloption',
+  'statement_timeout',
+  'lock_timeout',
+  'idle_in_transaction_session_timeout',
+  'row_security',
 ] as const
 
 const relations = (condition: string): string =>
@@ -50,9 +67,11 @@ const relations = (condition: string): string =>
 const member = (...roles: readonly string[]): string =>
   `coalesce((select bool_or(pg_has_role(r.oid, 'usage')) from pg_roles r where r.rolname in (${list(roles)})), false)`
 const SUPERUSER = `(select rolsuper from pg_roles where rolname = current_user)`
-const LIKE_SUPERUSER = member('rds_superuser', 'cloudsqlsuperuser', 'azure_pg_admin')
+const SUBSCRIBING = member('rds_superuser', 'cloudsqlsuperuser', 'azure_pg_admin', 'neon_superuser')
 
 const FACTS = {
+  ...ACTIVITY_FACTS,
+  ...OBJECT_FACTS,
   system: `(select system_identifier::text from pg_control_system())`,
   version: `current_setting('server_version_num')::int`,
   // By way of JSON, since the columns differ from major to major.
@@ -66,10 +85,10 @@ const FACTS = {
   role: `jsonb_build_object('name', current_user, 'session', session_user, 'superuser', ${SUPERUSER},
     'bypassesRowSecurity', (select rolsuper or rolbypassrls from pg_roles where rolname = current_user),
     'replication', ${SUPERUSER} or (select rolreplication from pg_roles where rolname = current_user)
-      or ${LIKE_SUPERUSER} or ${member('rds_replication')},
+      or ${member('rds_superuser', 'rds_replication')},
     'createInDatabase', has_database_privilege(current_database(), 'create'),
     'readAllStats', ${member('pg_read_all_stats')},
-    'createSubscription', ${SUPERUSER} or ${LIKE_SUPERUSER} or ${member('pg_create_subscription')},
+    'createSubscription', ${SUPERUSER} or ${SUBSCRIBING} or ${member('pg_create_subscription')},
     'originFunctions', has_function_privilege('pg_replication_origin_advance(text, pg_lsn)', 'execute')
       and has_function_privilege('pg_replication_origin_progress(text, boolean)', 'execute'))`,
   controlSchema: `coalesce((select case
@@ -77,8 +96,6 @@ const FACTS = {
       when exists (select from pg_class where relnamespace = n.oid and relname = 'version') then 'ours'
       else 'foreign' end
     from pg_namespace n where nspname = ${quoteLiteral(CONTROL_SCHEMA)}), 'absent')`,
-  slots: `(select coalesce(jsonb_agg(jsonb_build_object('name', slot_name, 'plugin', plugin, 'database', database)
-      order by slot_name), '[]') from pg_replication_slots)`,
   walSenders: `(select count(*) from pg_stat_replication)`,
   enabledSubscriptions: `(select count(*) from pg_subscription where subenabled)`,
   origins: `(select count(*) from pg_replication_origin)`,
@@ -86,7 +103,11 @@ const FACTS = {
   unloggedTables: relations(`c.relkind in ('r', 'p') and c.relpersistence = 'u'`),
   foreignTables: relations(`c.relkind = 'f'`),
   largeObjects: `exists (select from pg_largeobject_metadata)`,
-  eventTriggers: names(`evtname::text`, `from pg_event_trigger where evtenabled <> 'D'`),
+  eventTriggers: names(
+    `evtname::text`,
+    `from pg_event_trigger e where evtenabled <> 'D' and not ${ofExtension('pg_event_trigger', 'e.oid')}
+      and pg_get_userbyid(evtowner) not in (${list(SERVICE_ADMINS)})`,
+  ),
   swallowers: names(
     `n.nspname || '.' || p.proname`,
     `from pg_proc p join pg_namespace n on n.oid = p.pronamespace
@@ -115,12 +136,8 @@ const FACTS = {
     from pg_extension)`,
   types: TYPE_FACTS,
   preparedTransactions: names(`gid`, `from pg_prepared_xacts where database = current_database()`),
-  listeners: names(
-    `format('%s (%s)', coalesce(nullif(application_name, ''), 'unnamed'), usename)`,
-    `from pg_stat_activity where datname = current_database() and query ~* '^\\s*listen\\s'
-      and application_name not like 'pg-cutover%'`,
-  ),
-  publications: `(select coalesce(jsonb_agg(jsonb_build_object('name', p.pubname, 'tables', p.tables) order by p.pubname), '[]') from (
+  publications: `(select coalesce(jsonb_agg(jsonb_build_object('name', p.pubname, 'tables', p.tables,
+        'allTables', (select puballtables from pg_publication a where a.pubname = p.pubname)) order by p.pubname), '[]') from (
     select t.pubname, jsonb_agg(t.schemaname || '.' || t.tablename order by t.schemaname, t.tablename) as tables
       from pg_publication_tables t join scope on scope.schema = t.schemaname and scope.name = t.tablename group by 1) p)`,
   subscriptions: `(select coalesce(jsonb_agg(jsonb_build_object('name', s.subname, 'tables', s.tables) order by s.subname), '[]') from (
@@ -130,10 +147,14 @@ const FACTS = {
   // Quoted, since a GRANT is made of them.
   lockedSequences: names(
     `format('%I.%I', n.nspname, c.relname)`,
-    `from pg_class c join pg_namespace n on n.oid = c.relnamespace where ${ownRelation('c', 'n')} and c.relkind = 'S' and not (has_sequence_privilege(c.oid, 'select') and has_sequence_privilege(c.oid, 'update'))`,
+    `from pg_class c join pg_namespace n on n.oid = c.relnamespace where ${ownRelation('c', 'n')}
+        -- By CASE, since conditions are tried in any order, and these functions refuse what is no sequence.
+        and case when c.relkind = 'S' then not (has_sequence_privilege(c.oid, 'select') and has_sequence_privilege(c.oid, 'update')) else false end`,
   ),
 } as const satisfies Record<keyof SideFacts, string>
 
-export const factsSql = (tables: readonly string[] | undefined): string => `
-  with scope as materialized (${scopeSql(tables)})
+/** `poolRole` is as whom the application connects, where that is known. */
+export const factsSql = (tables: readonly string[] | undefined, poolRole?: string): string => `
+  with scope as materialized (${scopeSql(tables)}),
+  pool as materialized (select * from pg_roles where rolname = ${poolRole === undefined ? 'null' : quoteLiteral(poolRole)})
   select ${jsonObject(Object.entries(FACTS))} as facts`

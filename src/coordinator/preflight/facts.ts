@@ -1,6 +1,7 @@
 // What preflight knows of one side, read in one round trip.
 import type { Run } from '../../control/control-connection.js'
 import { factsSql } from './facts-sql.js'
+import type { ServiceName } from './managed.js'
 
 export interface ColumnFacts {
   readonly name: string
@@ -69,17 +70,80 @@ export interface TableFacts {
   readonly userTriggers: readonly string[]
   /** Other than those of views. */
   readonly rules: readonly RuleFacts[]
+  /** Triggers of the application as they are written, without the table's name, and how they are enabled. */
+  readonly triggers: readonly NamedText[]
+  /** Definitions of valid indexes that are not unique, from their columns on. */
+  readonly indexes: readonly string[]
+  readonly references: readonly ReferenceFacts[]
+  readonly policies: readonly NamedText[]
+  /** Row security is switched on, whoever is looking. */
+  readonly rowSecurityOn: boolean
+  /** Of SELECT, INSERT, UPDATE and DELETE, what the role of the application's pool has. */
+  readonly poolRights: readonly string[]
+}
+
+export interface NamedText {
+  readonly name: string
+  readonly text: string
+}
+
+/** A foreign key of a table, and the table that it points to. */
+export interface ReferenceFacts extends NamedText {
+  readonly targetSchema: string
+  readonly target: string
 }
 
 export interface SlotFacts {
   readonly name: string
   readonly plugin: string | null
   readonly database: string | null
+  /** Who is reading it right now. */
+  readonly reader: string | null
+  /** Of the log, what its reader has not confirmed. */
+  readonly lagBytes: number | null
+}
+
+export interface TransactionFacts {
+  readonly pid: number
+  /** The application's name and its role. */
+  readonly who: string
+  /** Null where it is the one that is looked at. */
+  readonly elsewhere: string | null
+  readonly seconds: number
+  readonly idle: boolean
+}
+
+/** What the role of the application's pool may do, apart from its rights on tables; null without such a role. */
+export interface PoolFacts {
+  readonly role: string
+  readonly superuser: boolean
+  /** -1 for none. */
+  readonly connectionLimit: number
+  readonly lockedSchemas: readonly string[]
+  /** Quoted; without USAGE. */
+  readonly lockedSequences: readonly string[]
+}
+
+/** What was granted by name; the role is '' for PUBLIC. */
+export interface GrantFacts {
+  readonly role: string
+  readonly schema: string
+  readonly name: string
+  readonly rights: readonly string[]
+}
+
+/** By ALTER ROLE or ALTER DATABASE; the role is '' for a database's own. */
+export interface StartSettingFacts {
+  readonly role: string
+  readonly name: string
+  readonly value: string
 }
 
 export interface SideFacts {
   readonly system: string
   readonly version: number
+  /** The managed service that it is one of, as far as it can be seen. */
+  readonly service: ServiceName | null
   readonly standby: boolean
   readonly database: {
     readonly oid: string
@@ -128,15 +192,49 @@ export interface SideFacts {
   readonly preparedTransactions: readonly string[]
   readonly listeners: readonly string[]
   /** Publications with tables in scope. */
-  readonly publications: readonly { readonly name: string; readonly tables: readonly string[] }[]
+  readonly publications: readonly {
+    readonly name: string
+    readonly allTables: boolean
+    readonly tables: readonly string[]
+  }[]
   /** Subscriptions that write into tables in scope. */
   readonly subscriptions: readonly { readonly name: string; readonly tables: readonly string[] }[]
   /** Sequences that this role may not read, or not set. */
   readonly lockedSequences: readonly string[]
+  /** The oldest ones that are open, a few. */
+  readonly transactions: readonly TransactionFacts[]
+  readonly connections: {
+    /** Without those that are kept for superusers and privileged roles. */
+    readonly limit: number
+    readonly used: number
+    /** Those of the application in this database. */
+    readonly application: number
+  }
+  readonly standbys: readonly string[]
+  /** Tables of schedulers that run jobs inside of the server. */
+  readonly jobTables: readonly { readonly name: string; readonly readable: boolean }[]
+  readonly materializedViews: readonly { readonly name: string; readonly populated: boolean }[]
+  readonly views: readonly string[]
+  /** By name and arguments, with a digest of what they do. */
+  readonly routines: readonly NamedText[]
+  readonly foreignServers: readonly {
+    readonly name: string
+    readonly wrapper: string
+    readonly digest: string
+  }[]
+  /** Those in use whose order was computed by another version of the library. */
+  readonly staleCollations: readonly string[]
+  readonly pool: PoolFacts | null
+  readonly grants: readonly GrantFacts[]
+  readonly startSettings: readonly StartSettingFacts[]
 }
 
-export async function readFacts(run: Run, tables: readonly string[] | undefined): Promise<SideFacts> {
-  const [row] = await run<{ facts: SideFacts }>(factsSql(tables))
+export async function readFacts(
+  run: Run,
+  tables: readonly string[] | undefined,
+  poolRole?: string,
+): Promise<SideFacts> {
+  const [row] = await run<{ facts: SideFacts }>(factsSql(tables, poolRole))
   if (!row) throw new Error('a query of scalars gave no row')
   return row.facts
 }

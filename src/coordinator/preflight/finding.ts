@@ -11,7 +11,10 @@ export interface Finding {
   readonly severity: 'error' | 'warning'
   readonly side?: Side
   readonly object?: string
+  /** What was found, with the names of the objects. */
   readonly message: string
-  /** The exact SQL or setting. */
+  /** Why it matters: what would be lost, hang or break. */
+  readonly why: string
+  /** The exact SQL or setting; for a managed service in the way that it is done there. */
   readonly fix: string
 }

@@ -12,6 +12,7 @@ import { nameOf, readFacts } from './facts.js'
 import type { SideFacts } from './facts.js'
 import { filledTables } from './filled-tables.js'
 import type { Stage } from './finding.js'
+import { readNeighbours } from './neighbour-facts.js'
 import { readRelayFacts } from './relay-facts.js'
 
 /** A few round trips to each side; large catalogs may take their time. */
@@ -21,8 +22,8 @@ export function gather(m: Migration, from: Side, stage: Stage): Promise<Context>
     patiently(m.control.new, millis, async (next) => {
       const run = { old: old.run, new: next.run }
       const [oldFacts, newFacts] = await Promise.all([
-        readFacts(run.old, tablesOn(m, 'old')),
-        readFacts(run.new, tablesOn(m, 'new')),
+        readFacts(run.old, tablesOn(m, 'old'), m.poolRoles?.old),
+        readFacts(run.new, tablesOn(m, 'new'), m.poolRoles?.new),
       ])
       const to = otherSide(from)
       const context = {
@@ -38,6 +39,7 @@ export function gather(m: Migration, from: Side, stage: Stage): Promise<Context>
           m.mirror === 'dual-write'
             ? await readRelayFacts(m, from, run, from === 'old' ? oldFacts : newFacts)
             : undefined,
+        ...(await readNeighbours(m, from, run, { old: oldFacts, new: newFacts })),
       } satisfies Context
       if (m.mirror === 'none') return context
       return {

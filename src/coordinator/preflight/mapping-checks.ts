@@ -8,6 +8,7 @@ import { nameOf } from './facts.js'
 export const MAPPING_CHECKS = {
   'mapping-collides': {
     severity: 'error',
+    why: 'Two tables would be mirrored into one, and the way back would not know whose rows they are.',
     mirrors: DUAL_WRITE,
     find: ({ m, facts }) =>
       facts.old.tables
@@ -23,6 +24,7 @@ export const MAPPING_CHECKS = {
   },
   'mapping-unknown': {
     severity: 'warning',
+    why: 'The entry has no effect. If it is misspelt, the table is looked for under its old name on the new side.',
     mirrors: DUAL_WRITE,
     find: ({ m, facts }) =>
       Object.keys(m.dualWrite.mapped)

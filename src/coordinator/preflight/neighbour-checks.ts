@@ -13,6 +13,7 @@ const APPLYING_EXTENSIONS: readonly string[] = ['pglogical', 'spock', 'bdr']
 export const NEIGHBOUR_CHECKS = {
   'foreign-subscription': {
     severity: 'error',
+    why: 'It writes past the fence: rows get into the side that was left, or meet those of the mirror and stop it.',
     find: (context) =>
       bothSides(context, ({ subscriptions }, side) =>
         subscriptions
@@ -27,36 +28,42 @@ export const NEIGHBOUR_CHECKS = {
   },
   'foreign-publication': {
     severity: 'warning',
+    why: 'Who reads it gets nothing more from the side that is left, without an error.',
     find: (context) =>
       bothSides(context, ({ publications }, side) =>
         publications
           .filter(({ name }) => !ownStreams(context).includes(name))
-          .map(({ name, tables }) => ({
+          .map(({ name, tables, allTables }) => ({
             side,
             object: name,
-            message: `publication "${name}" of the ${side} side has ${listed(tables)} too; who reads it must follow the cutover`,
+            message: `publication "${name}" of the ${side} side has ${allTables ? 'all tables, those of the schema cutover too' : `${listed(tables)} too`}; who reads it must follow the cutover`,
             fix: `create the same on the other side, or drop publication ${quoteIdent(name)}`,
           })),
       ),
   },
   'foreign-slot': {
     severity: 'warning',
+    why: 'Its reader sees no change after the cutover, without an error, and the slot keeps WAL until the disk is full.',
     find: (context) =>
       bothSides(context, ({ slots, database }, side) =>
         slots
           // A table copy of ours has a passing slot of its own, named by Postgres.
           .filter((slot) => slot.database === database.name && !/^pg_\d+_sync_/.test(slot.name))
           .filter(({ name }) => !ownStreams(context).includes(name))
-          .map(({ name, plugin }) => ({
+          .map(({ name, plugin, reader, lagBytes }) => ({
             side,
             object: name,
-            message: `replication slot "${name}" (${plugin}) of the ${side} side belongs to somebody who reads its changes; a cutover moves them away from it`,
-            fix: `move its reader by hand, or select pg_drop_replication_slot(${quoteLiteral(name)})`,
+            message: `replication slot "${name}" (${plugin}) of the ${side} side belongs to ${reader ?? 'somebody who is not connected now'}, who has ${lagBytes === null ? 'an unknown part' : `${Math.ceil(lagBytes / 1024)} kB`} of the log still to read; ${side === context.from ? 'a cutover moves the changes away from it' : 'it gets the mirrored changes now, and those of the application after the cutover'}`,
+            fix:
+              side === context.from
+                ? `make a slot for it on the ${context.to} side (select pg_create_logical_replication_slot(${quoteLiteral(name)}, ${quoteLiteral(plugin ?? 'pgoutput')})), move its reader there after the cutover, then here: select pg_drop_replication_slot(${quoteLiteral(name)})`
+                : `see that its reader knows; one that is not needed: select pg_drop_replication_slot(${quoteLiteral(name)})`,
           })),
       ),
   },
   'foreign-apply': {
     severity: 'warning',
+    why: 'What its workers write is on no record and passes the fence: the sides drift apart.',
     mirrors: DUAL_WRITE,
     find: (context) =>
       about(
@@ -70,6 +77,7 @@ export const NEIGHBOUR_CHECKS = {
   },
   'slot-taken': {
     severity: 'error',
+    why: 'The mirror cannot make its own, and must not read from one that is not its own.',
     mirrors: REPLICATION,
     find: (context) =>
       bothSides(context, ({ slots, database }, side) =>
@@ -85,11 +93,13 @@ export const NEIGHBOUR_CHECKS = {
   },
   listener: {
     severity: 'warning',
+    why: 'NOTIFY does not cross over: a listener that stays waits for ever, and jobs that are woken by it stand still.',
     find: (context) =>
       about(
         context,
         ({ listeners }) => listeners,
-        (names, side) => `${names} wait for notifications on the ${side} side, which are not mirrored`,
+        (names, side) =>
+          `${names} wait for notifications on the ${side} side, as far as their last statement tells; these are not mirrored`,
         () => 'listen through cutover.listen, or connect them to the other side after the cutover',
       ),
   },

@@ -12,6 +12,7 @@ export const RELAY_CHECKS = {
   // Of one direction only: a key by which a table is mirrored is one on both sides, and so serves the way back.
   'key-missing': {
     severity: 'error',
+    why: 'A change is recorded by the key of its row. Without one an UPDATE or DELETE could not be carried over.',
     mirrors: DUAL_WRITE,
     find: (context) =>
       unmirrored(context, 'no key').map(({ table }) => ({
@@ -23,6 +24,7 @@ export const RELAY_CHECKS = {
   },
   'key-differs': {
     severity: 'error',
+    why: 'The relay finds a row by its key. If the key is not unique there, it would change several rows, or none.',
     mirrors: DUAL_WRITE,
     find: (context) => [
       ...unmirrored(context, 'key is not unique there').map((one) => keyDiffers(context, one, 'not unique')),
@@ -33,6 +35,7 @@ export const RELAY_CHECKS = {
   },
   'key-collation': {
     severity: 'error',
+    why: 'Two rows of one side would be one of the other, and the later one would overwrite the earlier.',
     mirrors: DUAL_WRITE,
     find: (context) =>
       (context.relay?.mirrored.tables ?? []).flatMap(({ from, to, key }) =>
@@ -51,6 +54,7 @@ export const RELAY_CHECKS = {
   },
   'partition-layout': {
     severity: 'warning',
+    why: 'A row that fits into no partition of the other side is set apart and keeps a cutover from being made.',
     mirrors: DUAL_WRITE,
     find: (context) =>
       tablePairs(context)
@@ -64,6 +68,7 @@ export const RELAY_CHECKS = {
   },
   'partition-ddl': {
     severity: 'warning',
+    why: 'Rows that come or go with a partition are on no record, so the other side keeps or lacks them.',
     mirrors: DUAL_WRITE,
     find: (context) => {
       const { facts, from } = context
@@ -82,6 +87,7 @@ export const RELAY_CHECKS = {
   },
   'rule-on-table': {
     severity: 'error',
+    why: 'The rule changes or drops what the relay writes, and Postgres refuses INSERT with ON CONFLICT on a table with a rule for UPDATE.',
     mirrors: DUAL_WRITE,
     find: (context) =>
       bothSides(context, ({ tables }, side) =>
@@ -99,6 +105,7 @@ export const RELAY_CHECKS = {
   },
   'trigger-for-relay': {
     severity: 'error',
+    why: 'The trigger can change or drop the mirrored row, and does its work a second time.',
     mirrors: DUAL_WRITE,
     find: (context) =>
       bothSides(context, ({ tables }, side) =>
@@ -114,6 +121,7 @@ export const RELAY_CHECKS = {
   },
   'capture-gap': {
     severity: 'warning',
+    why: 'Changes that were made meanwhile are on no record. The table has to be copied again before a cutover.',
     mirrors: DUAL_WRITE,
     find: ({ relay, from }) =>
       (relay?.gaps ?? []).map(({ table, fault }) => ({
@@ -125,6 +133,7 @@ export const RELAY_CHECKS = {
   },
   'capture-bypassed': {
     severity: 'warning',
+    why: 'While triggers are off, changes are on no record and the other side does not get them.',
     mirrors: DUAL_WRITE,
     find: (context) =>
       about(

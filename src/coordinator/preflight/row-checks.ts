@@ -8,6 +8,7 @@ import type { TableFacts, TypeFacts } from './facts.js'
 export const ROW_CHECKS = {
   'unique-differs': {
     severity: 'warning',
+    why: 'A key that is missing lets duplicates in after the flip, and one that is only there refuses rows that the writing side has taken.',
     mirrors: ANY_MIRROR,
     find: (context) =>
       tablePairs(context).flatMap(({ left, right }) => [
@@ -29,6 +30,7 @@ export const ROW_CHECKS = {
   },
   'unique-unchecked': {
     severity: 'warning',
+    why: 'Duplicates get in unseen, and the first UPDATE of one of them after the flip fails.',
     mirrors: DUAL_WRITE,
     find: (context) =>
       tablePairs(context).flatMap(({ left, right }) =>
@@ -47,6 +49,7 @@ export const ROW_CHECKS = {
   },
   'constraint-differs': {
     severity: 'warning',
+    why: 'A row that the writing side has taken is refused by the other one.',
     mirrors: ANY_MIRROR,
     find: (context) =>
       tablePairs(context).flatMap(({ left, right }) =>
@@ -60,6 +63,7 @@ export const ROW_CHECKS = {
   },
   'enum-differs': {
     severity: 'error',
+    why: 'A label that the other side lacks cannot be written there, and another order of labels sorts rows differently.',
     mirrors: ANY_MIRROR,
     find: (context) =>
       typePairs(context, 'e').map(({ left, right }) => ({
@@ -71,6 +75,7 @@ export const ROW_CHECKS = {
   },
   'composite-differs': {
     severity: 'error',
+    why: 'Values travel by position: they would land in the wrong attribute, or not at all.',
     mirrors: ANY_MIRROR,
     find: (context) =>
       typePairs(context, 'c').map(({ left, right }) => ({
@@ -82,6 +87,7 @@ export const ROW_CHECKS = {
   },
   'domain-differs': {
     severity: 'warning',
+    why: 'A value that one side has taken is refused by the other one.',
     mirrors: ANY_MIRROR,
     find: (context) =>
       typePairs(context, 'd').map(({ left, right }) => ({

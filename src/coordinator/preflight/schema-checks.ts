@@ -1,10 +1,10 @@
 // Checks of what is around the columns: tables, partitions, replica identities, extensions.
-import { quoteIdent } from '../../control/names.js'
 import { nameAcross } from '../../mirror/mapping.js'
 import { ANY_MIRROR, bothSides, listed, quoteTable, REPLICATION, tablePairs } from './check.js'
 import type { Check, Context } from './check.js'
 import { nameOf } from './facts.js'
 import type { TableFacts } from './facts.js'
+import { createExtension } from './managed.js'
 
 /** A relay writes to the root: the other side may be divided in another way, or not at all. */
 const needsCounterpart = (m: Context['m'], table: TableFacts): boolean =>
@@ -13,6 +13,7 @@ const needsCounterpart = (m: Context['m'], table: TableFacts): boolean =>
 export const SCHEMA_CHECKS = {
   'table-missing': {
     severity: 'error',
+    why: 'The mirror stops at the first row of a table that it does not find.',
     mirrors: ANY_MIRROR,
     find: ({ m, facts, from, to }) => {
       const there = new Set(facts[to].tables.map(nameOf))
@@ -30,6 +31,7 @@ export const SCHEMA_CHECKS = {
   },
   'table-extra': {
     severity: 'error',
+    why: 'Rows that are written to it after the cutover would be lost by a rollback.',
     mirrors: ANY_MIRROR,
     find: ({ m, facts, from, to }) => {
       const there = new Set(facts[from].tables.map((table) => nameOf(nameAcross(m, from, table))))
@@ -51,6 +53,7 @@ export const SCHEMA_CHECKS = {
   },
   'partition-differs': {
     severity: 'error',
+    why: 'Replication writes each partition into the one of the same name. A row without its partition there stops the mirror.',
     mirrors: REPLICATION,
     find: (context) =>
       tablePairs(context)
@@ -64,6 +67,7 @@ export const SCHEMA_CHECKS = {
   },
   'replica-identity': {
     severity: 'error',
+    why: 'Once the table is published Postgres refuses every UPDATE and DELETE on it: the application fails at once, before any cutover.',
     mirrors: REPLICATION,
     find: (context) =>
       bothSides(context, ({ tables }, side) =>
@@ -77,6 +81,7 @@ export const SCHEMA_CHECKS = {
   },
   'extension-missing': {
     severity: 'error',
+    why: 'Its types, functions and operators are missing. Rows with its types stop the mirror, and queries that use it fail after the flip.',
     // The way back must not be shut by what only the new side has.
     stage: 'mirror',
     find: ({ facts, from, to }) => {
@@ -87,7 +92,7 @@ export const SCHEMA_CHECKS = {
           side: to,
           object: name,
           message: `extension ${name} ${version} is missing on the ${to} side`,
-          fix: `create extension ${quoteIdent(name)}`,
+          fix: createExtension(facts[to], name),
         }))
     },
   },

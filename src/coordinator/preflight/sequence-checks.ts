@@ -9,6 +9,7 @@ import { nameOf } from './facts.js'
 export const SEQUENCE_CHECKS = {
   'sequence-missing': {
     severity: 'error',
+    why: 'nextval fails after the flip, and with it each INSERT that draws a number.',
     mirrors: ANY_MIRROR,
     find: ({ m, sequences, from, to }) =>
       sequences
@@ -23,6 +24,7 @@ export const SEQUENCE_CHECKS = {
   },
   'sequence-extra': {
     severity: 'error',
+    why: 'Numbers drawn from it after the cutover are unknown to the other side: after a rollback they are handed out again.',
     mirrors: ANY_MIRROR,
     find: ({ extraSequences, from, to }) =>
       extraSequences.length === 0
@@ -38,6 +40,7 @@ export const SEQUENCE_CHECKS = {
   },
   'sequence-out-of-range': {
     severity: 'error',
+    why: 'The sequence cannot be set ahead, so it would begin anew and hand out numbers that are taken.',
     mirrors: ANY_MIRROR,
     find: ({ sequences, to }) =>
       sequences.flatMap(({ left, right }) =>
@@ -55,6 +58,7 @@ export const SEQUENCE_CHECKS = {
   },
   'sequence-room': {
     severity: 'warning',
+    why: 'It runs out soon after the flip, and then nextval and the INSERTs that need it fail.',
     mirrors: ANY_MIRROR,
     find: ({ sequences, to }) =>
       sequences.flatMap(({ left, right }) => {
@@ -73,6 +77,7 @@ export const SEQUENCE_CHECKS = {
   },
   'sequence-differs': {
     severity: 'error',
+    why: 'Numbers come in another rhythm. Clients that draw blocks of numbers (as Hibernate does) then use the same ones twice.',
     mirrors: ANY_MIRROR,
     find: ({ sequences, from, to }) =>
       sequences.flatMap(({ left, right }) =>

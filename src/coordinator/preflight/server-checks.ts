@@ -1,10 +1,11 @@
-// Checks of the two servers: identity, version, capacity for replication, and settings that change what statements mean.
+// Checks of the two servers: identity, and capacity for replication.
 import { streamName } from '../../control/names.js'
 import { otherSide } from '../../phase/phases.js'
 import type { Side } from '../../phase/phases.js'
-import { bothSides, DUAL_WRITE, REPLICATION } from './check.js'
+import { bothSides, REPLICATION } from './check.js'
 import type { Check, Context, Found } from './check.js'
-import { MEANING_SETTINGS } from './facts-sql.js'
+import type { SideFacts } from './facts.js'
+import { setLogical, setServer } from './managed.js'
 
 const settingOf = (context: Context, side: Side, name: string): number =>
   Number(context.facts[side].settings[name] ?? 0)
@@ -12,6 +13,7 @@ const settingOf = (context: Context, side: Side, name: string): number =>
 export const SERVER_CHECKS = {
   'same-database': {
     severity: 'error',
+    why: 'The two sides would be one: the fence would shut the only database that takes writes.',
     find: ({ facts }) =>
       facts.old.system === facts.new.system && facts.old.database.oid === facts.new.database.oid
         ? [
@@ -25,6 +27,7 @@ export const SERVER_CHECKS = {
   },
   standby: {
     severity: 'error',
+    why: 'A standby is read-only. Neither the control schema nor the mirror can be made in it, and it cannot take over the writes.',
     find: (context) =>
       bothSides(context, ({ standby }, side) =>
         standby
@@ -41,23 +44,25 @@ export const SERVER_CHECKS = {
   },
   'wal-level': {
     severity: 'error',
+    why: 'The server does not log what logical replication needs. No slot can be made, so there is no mirror and no way back.',
     mirrors: REPLICATION,
     find: (context) =>
-      bothSides(context, ({ settings }, side) =>
-        settings['wal_level'] === 'logical'
+      bothSides(context, (facts, side) =>
+        facts.settings['wal_level'] === 'logical'
           ? []
           : [
               {
                 side,
                 object: 'wal_level',
-                message: `wal_level of the ${side} server is "${settings['wal_level']}", so it cannot publish changes`,
-                fix: "alter system set wal_level = 'logical', then restart the server",
+                message: `wal_level of the ${side} server is "${facts.settings['wal_level']}", so it cannot publish changes`,
+                fix: setLogical(facts),
               },
             ],
       ),
   },
   'replication-slots': {
     severity: 'error',
+    why: 'Making the mirror, or its way back, fails for want of a slot.',
     mirrors: REPLICATION,
     find: (context) =>
       bothSides(context, ({ slots }, side) => {
@@ -67,18 +72,25 @@ export const SERVER_CHECKS = {
           side === context.from && !there
             ? settingOf(context, otherSide(side), 'max_sync_workers_per_subscription')
             : 0
-        return tooFew(side, 'max_replication_slots', settingOf(context, side, 'max_replication_slots'), {
-          used: slots.length,
-          needed: (there ? 0 : 1) + copying,
-        })
+        return tooFew(
+          context,
+          side,
+          'max_replication_slots',
+          settingOf(context, side, 'max_replication_slots'),
+          {
+            used: slots.length,
+            needed: (there ? 0 : 1) + copying,
+          },
+        )
       }),
   },
   'wal-senders': {
     severity: 'error',
+    why: 'The other side cannot connect to fetch changes. The mirror stands still, and the WAL of this side piles up on its disk.',
     mirrors: REPLICATION,
     find: (context) =>
       bothSides(context, ({ walSenders, slots }, side) =>
-        tooFew(side, 'max_wal_senders', settingOf(context, side, 'max_wal_senders'), {
+        tooFew(context, side, 'max_wal_senders', settingOf(context, side, 'max_wal_senders'), {
           used: walSenders,
           needed: slots.some((slot) => slot.name === streamName(context.m.name, side)) ? 0 : 2,
         }),
@@ -86,6 +98,7 @@ export const SERVER_CHECKS = {
   },
   'replication-workers': {
     severity: 'error',
+    why: 'A subscription without a free worker is enabled but never runs. No error is seen, and nothing arrives.',
     mirrors: REPLICATION,
     find: (context) =>
       bothSides(context, ({ enabledSubscriptions, subscriptions }, side) => {
@@ -94,13 +107,14 @@ export const SERVER_CHECKS = {
         const need = { used: enabledSubscriptions, needed: there ? 0 : side === context.to ? 2 : 1 }
         return [
           ...tooFew(
+            context,
             side,
             'max_logical_replication_workers',
             settingOf(context, side, 'max_logical_replication_workers'),
             need,
           ),
           // The launcher is one of them.
-          ...tooFew(side, 'max_worker_processes', settingOf(context, side, 'max_worker_processes'), {
+          ...tooFew(context, side, 'max_worker_processes', settingOf(context, side, 'max_worker_processes'), {
             ...need,
             needed: need.needed + 1,
           }),
@@ -109,10 +123,12 @@ export const SERVER_CHECKS = {
   },
   'sync-workers': {
     severity: 'error',
+    why: 'The initial copy of the tables never begins.',
     stage: 'mirror',
     mirrors: REPLICATION,
     find: (context) =>
       tooFew(
+        context,
         context.to,
         'max_sync_workers_per_subscription',
         settingOf(context, context.to, 'max_sync_workers_per_subscription'),
@@ -122,6 +138,7 @@ export const SERVER_CHECKS = {
   },
   'replication-origins': {
     severity: 'error',
+    why: 'The worker cannot note how far it has come and ends with an error each time it is started.',
     mirrors: REPLICATION,
     find: (context) =>
       bothSides(context, ({ origins, settings, subscriptions }, side) => {
@@ -133,7 +150,7 @@ export const SERVER_CHECKS = {
         const there = subscriptions.some(
           (subscription) => subscription.name === streamName(context.m.name, otherSide(side)),
         )
-        return tooFew(side, name, settingOf(context, side, name), {
+        return tooFew(context, side, name, settingOf(context, side, name), {
           used: origins,
           needed: there ? 0 : side === context.to ? 2 : 1,
         })
@@ -141,67 +158,18 @@ export const SERVER_CHECKS = {
   },
   'slot-limits': {
     severity: 'warning',
+    why: 'When the other side is away for too long the server drops what the slot kept. The mirror is lost and has to be made anew with a full copy.',
     mirrors: REPLICATION,
     find: (context) =>
-      bothSides(context, ({ settings }, side) => [
-        ...limited(side, 'max_slot_wal_keep_size', settings['max_slot_wal_keep_size'], '-1'),
-        ...limited(side, 'idle_replication_slot_timeout', settings['idle_replication_slot_timeout'], '0'),
+      bothSides(context, (facts, side) => [
+        ...limited(facts, side, 'max_slot_wal_keep_size', '-1'),
+        ...limited(facts, side, 'idle_replication_slot_timeout', '0'),
       ]),
-  },
-  encoding: {
-    severity: 'warning',
-    find: ({ facts }) =>
-      facts.old.database.encoding === facts.new.database.encoding
-        ? []
-        : [
-            {
-              message: `the encoding is ${facts.old.database.encoding} on the old side and ${facts.new.database.encoding} on the new one; a character that one of them lacks cannot be mirrored`,
-              fix: `create database … encoding '${facts.old.database.encoding}' template template0`,
-            },
-          ],
-  },
-  'encoding-unknown': {
-    severity: 'warning',
-    mirrors: DUAL_WRITE,
-    find: (context) =>
-      bothSides(context, ({ database }, side) =>
-        database.encoding !== 'SQL_ASCII'
-          ? []
-          : [
-              {
-                side,
-                object: database.name,
-                message: `the encoding of the ${side} side is SQL_ASCII, which checks nothing; a row with bytes that are no UTF-8 cannot be mirrored`,
-                fix: 'see that all text in it is UTF-8, and convert what is not: convert_from(convert_to(…), …)',
-              },
-            ],
-      ),
-  },
-  collation: {
-    severity: 'warning',
-    find: ({ facts }) =>
-      (['collate', 'ctype', 'provider', 'locale', 'collationVersion'] as const)
-        .filter((part) => facts.old.database[part] !== facts.new.database[part])
-        .map((part) => ({
-          object: part,
-          message: `the databases' collations differ in ${part}: "${facts.old.database[part]}" on the old side, "${facts.new.database[part]}" on the new one; text sorts and compares differently there`,
-          fix: 'create the new database with the same locale and provider, or see that no query depends on the order of text',
-        })),
-  },
-  settings: {
-    severity: 'warning',
-    find: ({ facts }) =>
-      MEANING_SETTINGS.filter((name) => facts.old.settings[name] !== facts.new.settings[name]).map(
-        (name) => ({
-          object: name,
-          message: `${name} is "${facts.old.settings[name]}" on the old side and "${facts.new.settings[name]}" on the new one, which changes what statements mean`,
-          fix: `alter database "${facts.new.database.name}" set ${name} = '${facts.old.settings[name]}' on the side that is wrong`,
-        }),
-      ),
   },
 } as const satisfies Record<string, Check>
 
 function tooFew(
+  { facts }: Context,
   side: Side,
   setting: string,
   limit: number,
@@ -213,20 +181,21 @@ function tooFew(
     {
       side,
       object: setting,
-      message: `${setting} of the ${side} server is ${limit} and ${used} are in use; ${needed} more are needed`,
-      fix: `alter system set ${setting} = ${used + needed}, or more, then ${then}`,
+      message: `${setting} of the ${side} server is ${limit} and ${used} are in use; at least ${needed} more are needed`,
+      fix: setServer(facts[side], setting, String(used + needed), then),
     },
   ]
 }
 
-function limited(side: Side, setting: string, value: string | undefined, unlimited: string): Found[] {
+function limited(facts: SideFacts, side: Side, setting: string, unlimited: string): Found[] {
+  const value = facts.settings[setting]
   if (value === undefined || value === unlimited) return []
   return [
     {
       side,
       object: setting,
       message: `${setting} of the ${side} server is ${value}; a slot that falls behind it is lost, and the mirror with it`,
-      fix: `alter system set ${setting} = ${unlimited}, then reload its configuration; watch the disk meanwhile`,
+      fix: `${setServer(facts, setting, unlimited, 'reload its configuration')}; watch the disk meanwhile`,
     },
   ]
 }

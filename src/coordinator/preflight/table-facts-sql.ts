@@ -15,6 +15,11 @@ export const ofExtension = (catalog: string, oid: string): string =>
 export const names = (expression: string, rest: string): string =>
   `(select coalesce(jsonb_agg(x.n order by x.n), '[]') from (select ${expression} as n ${rest}) x)`
 
+/** Names with a text to each, sorted, as a JSON array of objects. */
+export const namedTexts = (name: string, text: string, rest: string): string =>
+  `(select coalesce(jsonb_agg(jsonb_build_object('name', x.n, 'text', x.t) order by x.n), '[]')
+    from (select ${name} as n, ${text} as t ${rest}) x)`
+
 /** A type as format_type prints it, without its schema. */
 const bareType = (type: string, modifier: string, namespace: string): string =>
   `case when ${namespace}.nspname = 'pg_catalog' then format_type(${type}, ${modifier})
@@ -52,7 +57,7 @@ const triggers = (condition: string): string =>
       where t.tgrelid = c.oid and f.nspname <> ${quoteLiteral(CONTROL_SCHEMA)} and ${condition}`,
   )
 
-const RIGHTS = ['select', 'insert', 'update', 'delete'] as const
+export const RIGHTS = ['select', 'insert', 'update', 'delete'] as const
 
 /** Of a table `c` in its namespace `n`. */
 const TABLE = {
@@ -90,6 +95,33 @@ const TABLE = {
   userTriggers: triggers(`not t.tgisinternal and t.tgenabled <> 'D'`),
   rules: `(select coalesce(jsonb_agg(jsonb_build_object('name', r.rulename, 'update', r.ev_type = '2', 'enabled', r.ev_enabled)
       order by r.rulename), '[]') from pg_rewrite r where r.ev_class = c.oid and r.ev_type <> '1')`,
+  triggers: namedTexts(
+    `t.tgname::text`,
+    `replace(pg_get_triggerdef(t.oid), format(' ON %I.%I ', n.nspname, c.relname), ' ON @ ')
+      || case t.tgenabled when 'O' then '' when 'D' then ', disabled' when 'A' then ', enable always' else ', enable replica' end`,
+    `from pg_trigger t join pg_proc p on p.oid = t.tgfoid join pg_namespace f on f.oid = p.pronamespace
+      where t.tgrelid = c.oid and not t.tgisinternal and t.tgparentid = 0 and f.nspname <> ${quoteLiteral(CONTROL_SCHEMA)}`,
+  ),
+  indexes: definitions(`not i.indisunique and not i.indisexclusion and i.indisvalid and not exists
+      (select from pg_inherits h where h.inhrelid = i.indexrelid)`),
+  references: `(select coalesce(jsonb_agg(jsonb_build_object('name', k.conname, 'targetSchema', kn.nspname, 'target', kc.relname,
+      'text', regexp_replace(pg_get_constraintdef(k.oid), ' NOT VALID$', '')) order by k.conname), '[]')
+    from pg_constraint k join pg_class kc on kc.oid = k.confrelid join pg_namespace kn on kn.oid = kc.relnamespace
+   where k.conrelid = c.oid and k.contype = 'f' and k.conparentid = 0)`,
+  policies: namedTexts(
+    `o.polname::text`,
+    `format('%s for %s to %s using (%s) with check (%s)', case when o.polpermissive then 'permissive' else 'restrictive' end,
+      case o.polcmd when 'r' then 'select' when 'a' then 'insert' when 'w' then 'update' when 'd' then 'delete' else 'all' end,
+      (select string_agg(case m.oid when 0 then 'public' else quote_ident(pg_get_userbyid(m.oid)) end, ', ' order by m.oid = 0, pg_get_userbyid(m.oid))
+         from unnest(o.polroles) m(oid)),
+      pg_get_expr(o.polqual, o.polrelid), pg_get_expr(o.polwithcheck, o.polrelid))`,
+    `from pg_policy o where o.polrelid = c.oid`,
+  ),
+  rowSecurityOn: `c.relrowsecurity`,
+  poolRights: names(
+    `r.n`,
+    `from unnest(array[${list(RIGHTS)}]) r(n), pool where has_table_privilege(pool.oid, c.oid, r.n)`,
+  ),
 } as const satisfies Record<keyof TableFacts, string>
 
 export const jsonObject = (entries: readonly (readonly [string, string])[]): string =>
@@ -99,6 +131,9 @@ export const TABLE_FACTS = `(
   select coalesce(jsonb_agg(t.facts order by t.schema collate "C", t.name collate "C"), '[]') from (
     select scope.schema, scope.name, ${jsonObject(Object.entries(TABLE))} as facts
       from scope join pg_class c on c.oid = scope.oid join pg_namespace n on n.oid = c.relnamespace) t)`
+
+/** Read once and looked up by its hash: every table has a row type. */
+const TYPES_IN_USE = `(select u.atttypid from scope s join pg_attribute u on u.attrelid = s.oid where u.attnum > 0 and not u.attisdropped)`
 
 /** Enums by their labels, domains by what they allow, composites by their attributes, each in its order. */
 export const TYPE_FACTS = `(
@@ -117,5 +152,4 @@ export const TYPE_FACTS = `(
     left join pg_type b on b.oid = t.typbasetype left join pg_namespace bn on bn.oid = b.typnamespace
    where ${notForeign('n')} and not ${ofExtension('pg_type', 't.oid')} and (t.typtype in ('e', 'd') or t.typtype = 'c' and (r.relkind = 'c'
      -- A table's own row type counts where it is the type of a column.
-     or r.relkind in ('r', 'p') and exists (select from pg_attribute u where u.atttypid in (t.oid, t.typarray) and u.attrelid in (select oid from scope)
-          and not u.attisdropped))))`
+     or r.relkind in ('r', 'p') and (t.oid in ${TYPES_IN_USE} or t.typarray in ${TYPES_IN_USE}))))`

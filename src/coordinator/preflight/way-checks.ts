@@ -5,10 +5,12 @@ import { bothSides, DUAL_WRITE, listed } from './check.js'
 import type { Check, Context } from './check.js'
 import { nameOf } from './facts.js'
 import type { SideFacts, TableFacts } from './facts.js'
+import { setReplicaRole } from './managed.js'
 
 export const WAY_CHECKS = {
   'privilege-replica-role': {
     severity: 'error',
+    why: 'Written plainly, a mirrored row would fire triggers, cascade and be checked a second time, so these tables cannot be mirrored.',
     mirrors: DUAL_WRITE,
     find: (context) =>
       bothSides(context, (facts, side) => {
@@ -26,6 +28,7 @@ export const WAY_CHECKS = {
   },
   'plain-way': {
     severity: 'warning',
+    why: 'The fence knows the relay by the name of its role alone. Whoever else connects as it writes past the fence.',
     mirrors: DUAL_WRITE,
     find: (context) =>
       bothSides(context, (facts, side) =>
@@ -43,6 +46,7 @@ export const WAY_CHECKS = {
   },
   'relay-role': {
     severity: 'error',
+    why: 'The fence would let the application pass together with the relay: both sides could be written at once.',
     mirrors: DUAL_WRITE,
     find: (context) =>
       bothSides(context, (facts, side) =>
@@ -60,6 +64,7 @@ export const WAY_CHECKS = {
   },
   'replica-session': {
     severity: 'error',
+    why: 'Triggers do not fire in such sessions, so neither the fence nor the record sees what they write.',
     find: (context) =>
       bothSides(context, ({ replicaRoles, settings, database }, side) => {
         const where =
@@ -94,10 +99,14 @@ function actsOf(table: TableFacts): string[] {
   ]
 }
 
-const replicaGrant = ({ role, version }: SideFacts): string =>
-  version >= 150_000
+const replicaGrant = (facts: SideFacts): string => {
+  const { role, version } = facts
+  const there = setReplicaRole(facts)
+  if (there !== undefined) return there
+  return version >= 150_000
     ? `grant set on parameter session_replication_role to ${quoteIdent(role.session)} -- as a superuser`
     : `alter role ${quoteIdent(role.session)} superuser -- before version 15 only a superuser may`
+}
 
 const owners = ({ tables }: SideFacts): string =>
   [...new Set(tables.map(({ owner }) => quoteIdent(owner)))].join(', ')

@@ -4,7 +4,6 @@ import { preflight } from '../../../src/coordinator/preflight.js'
 import type { Finding } from '../../../src/coordinator/preflight.js'
 import { ensureStandingTriggers } from '../../../src/coordinator/fence-triggers.js'
 import { CHECKS } from '../../../src/coordinator/preflight/checks.js'
-import { FIRST_CODES } from '../../../src/coordinator/preflight/first-look.js'
 import { createForward, createReverse, dropStream } from '../../../src/mirror/replication.js'
 import { fixture, one, until } from '../mirror/fixture.js'
 import type { Fixture } from '../mirror/fixture.js'
@@ -287,8 +286,9 @@ describe('finds', () => {
       const found = await preflight({ ...shared.m, tables: row.tables }, 'old', 'mirror')
       const { severity = 'error', side, object } = row.expected
       expect(found.map(seen)).toContainEqual({ code: row.code, severity, side, object })
-      for (const { message, fix } of found) {
+      for (const { message, why, fix } of found) {
         expect(message.length).toBeGreaterThan(20)
+        expect(why).not.toBe('')
         expect(fix).not.toBe('')
       }
       if (row.code !== 'schema-taken') await expectUntouched(shared)
@@ -296,25 +296,24 @@ describe('finds', () => {
   )
 })
 
-it('has a case for every code, here or among the tests of servers and relays', () => {
+it('has a case for every code, here or among the tests of servers, sides and relays', () => {
   const elsewhere =
     `prepared-transaction foreign-slot foreign-subscription listener slot-taken same-database wal-level replication-slots
-    wal-senders replication-workers sync-workers replication-origins slot-limits encoding collation row-security
+    wal-senders replication-workers sync-workers replication-origins slot-limits encoding collation collation-stale row-security
     privilege-schema privilege-replication privilege-subscription privilege-origin privilege-stats privilege-tables
-    privilege-sequences privilege-usage standby`.split(/\s+/)
+    privilege-sequences privilege-usage standby member-grants`.split(/\s+/)
+  const sides =
+    `trigger-differs rule-differs index-missing constraint-missing foreign-key-differs row-security-off policy-differs
+    materialized-view view-missing routine-missing routine-differs extension-version foreign-server scheduled-job
+    start-setting grant-missing pool-rights pool-shut-out idle-transaction long-transaction connection-room
+    physical-standby`.split(/\s+/)
   const relays =
     `column-left-out constraint-differs domain-differs composite-differs foreign-apply key-missing key-differs key-collation
     partition-layout partition-ddl rule-on-table trigger-for-relay unique-unchecked capture-bypassed mapping-collides
     mapping-unknown capture-gap replica-session
     privilege-rows privilege-replica-role plain-way relay-role encoding-unknown`.split(/\s+/)
-  const tested = new Set([...CASES.map(({ code }) => code), ...elsewhere, ...relays])
+  const tested = new Set([...CASES.map(({ code }) => code), ...elsewhere, ...sides, ...relays])
   expect([...tested].toSorted()).toEqual(Object.keys(CHECKS).toSorted())
-  expect(FIRST_CODES).toEqual([
-    'unreachable',
-    'version-too-old',
-    'sides-exchanged',
-    'subscriber-cannot-connect',
-  ])
 })
 
 it('names a TRUNCATE that also passes the fence of a former mirror', async () => {
@@ -370,7 +369,11 @@ it('finds slots and subscriptions of others on the same tables', async () => {
     select oid, 'public.item'::regclass, 'r' from pg_subscription where subname = $1`,
     [`foreign_${f.m.name}`],
   )
-  const found = (await preflight(f.m, 'old', 'mirror')).map(seen)
+  const findings = await preflight(f.m, 'old', 'mirror')
+  expect(findings.find(({ code }) => code === 'foreign-slot')?.message).toMatch(
+    /\(pgoutput\) .* somebody who is not connected now, who has \d+ kB of the log still to read/,
+  )
+  const found = findings.map(seen)
   expect(found).toContainEqual({
     code: 'foreign-slot',
     severity: 'warning',

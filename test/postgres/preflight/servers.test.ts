@@ -9,8 +9,10 @@ import { insertMirror, insertWriter } from '../../../src/control/side-row.js'
 import { preflight } from '../../../src/coordinator/preflight.js'
 import type { Finding } from '../../../src/coordinator/preflight.js'
 import type { Context } from '../../../src/coordinator/preflight/check.js'
+import { readFacts } from '../../../src/coordinator/preflight/facts.js'
 import { versionFindings } from '../../../src/coordinator/preflight/first-look.js'
 import { SERVER_CHECKS } from '../../../src/coordinator/preflight/server-checks.js'
+import { setLogical, setServer } from '../../../src/coordinator/preflight/managed.js'
 import {
   advanceOrigin,
   createForward,
@@ -158,6 +160,80 @@ describe('of servers as they come', () => {
       for (const side of ['old', 'new'] as const) await m.control[side].run(`drop schema cutover cascade`)
     })
   }, 60_000)
+
+  it.each([
+    ['rds', 'rds_superuser', /^grant rds_replication to/, /parameter group/, /rds\.logical_replication = 1/],
+    [
+      'cloudsql',
+      'cloudsqladmin',
+      /-- as a member of cloudsqlsuperuser$/,
+      /^gcloud /,
+      /cloudsql\.logical_decoding=on/,
+    ],
+    [
+      'azure',
+      'azure_pg_admin',
+      /-- as the administrator/,
+      /^az postgres /,
+      /--name wal_level --value logical/,
+    ],
+    ['supabase', 'supabase_admin', /-- as the role postgres$/, /postgres-config update/, /wal_level=logical/],
+    [
+      'neon',
+      'neon_superuser',
+      /-- as a member of neon_superuser$/,
+      /support of Neon/,
+      /in the console of Neon/,
+    ],
+  ] as const)(
+    'words what repairs it as it is done on %s',
+    async (service, role, replication, set, logical) => {
+      await admin.old.run(`create role ${role}; alter role meagre nosuperuser noreplication`)
+      const urls = {
+        old: pair.old.url().replace(/\/\/postgres:[^@]+@/, `//meagre:${SECRET}@`),
+        new: pair.new.url(),
+      }
+      const found = await withMigration(urls, (m) => preflight(m, 'old', 'mirror'))
+      const facts = await readFacts(admin.old.run, undefined)
+      await admin.old.run(`drop role ${role}`)
+      expect(facts.service).toBe(service)
+      const fix = found.find(({ code, side }) => code === 'privilege-replication' && side === 'old')?.fix
+      expect(fix).toMatch(replication)
+      expect(setServer(facts, 'max_wal_senders', '20', 'restart the server')).toMatch(set)
+      expect(setLogical(facts)).toMatch(logical)
+      expect((await readFacts(admin.old.run, undefined)).service).toBe(null)
+    },
+  )
+
+  it('finds a collation that was made with another version of the library', async () => {
+    await admin.new
+      .run(`create collation public.aged (provider = icu, locale = 'en'); create table public.told (name text collate public.aged);
+      update pg_collation set collversion = '0' where collname = 'aged'`)
+    const urls = { old: pair.old.url(), new: pair.new.url() }
+    const found = await withMigration(urls, (m) => preflight(m, 'old', 'mirror'))
+    await admin.new.run(`drop table public.told; drop collation public.aged`)
+    expect(found.find(({ code }) => code === 'collation-stale')).toMatchObject({
+      side: 'new',
+      object: 'aged',
+    })
+  })
+
+  it('finds that the role of the pool could be no member, with the grants that make it one', async () => {
+    const urls = { old: pair.old.url(), new: pair.new.url() }
+    const found = await withMigration(urls, async (m) => {
+      await ensureControlSchema(m.control.old)
+      await insertWriter(m.control.old, m.name, 'old')
+      const withPool = { ...m, poolRoles: { old: 'app', new: undefined } }
+      const first = await preflight(withPool, 'old', 'mirror')
+      const lacking = first.filter(({ code }) => code === 'member-grants')
+      for (const { fix } of lacking) await admin.old.run(fix)
+      const left = (await preflight(withPool, 'old', 'mirror')).filter(({ code }) => code === 'member-grants')
+      await admin.old.run(`drop schema cutover cascade`)
+      return { lacking, left }
+    })
+    expect(found.lacking).toMatchObject([{ side: 'old', object: 'app', severity: 'warning' }])
+    expect(found.left).toEqual([])
+  })
 
   it('compares encodings and collations', async () => {
     await admin.old.run(`create database other template template0 encoding 'LATIN1' locale 'C'`)
