@@ -9,7 +9,7 @@ import { nameOf } from './facts.js'
 export const SEQUENCE_CHECKS = {
   'sequence-missing': {
     severity: 'error',
-    why: 'nextval fails after the flip, and with it each INSERT that draws a number.',
+    why: 'After the flip nextval fails, and with it each INSERT that draws a number.',
     mirrors: ANY_MIRROR,
     find: ({ m, sequences, from, to }) =>
       sequences
