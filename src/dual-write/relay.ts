@@ -156,7 +156,7 @@ export class Relay {
     readError: unknown,
     stepping: Promise<unknown>,
   ): Promise<readonly Refusal[]> {
-    if (tried.length === 0) return []
+    if (tried.every(({ keys }) => keys.length === 0)) return []
     try {
       if (readError !== undefined) throw readError
       await this.#carrier.writePrepared(batches)

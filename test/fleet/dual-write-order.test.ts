@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import pg from 'pg'
 import { from as copyFrom } from 'pg-copy-streams'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import type { ControlConnection, Run } from '../../src/control/control-connection.js'
+import type { ControlConnection } from '../../src/control/control-connection.js'
 import type { Migration } from '../../src/control/migration.js'
 import { RELAY_APPLICATION } from '../../src/control/names.js'
 import { readSide, setPhase } from '../../src/control/side-row.js'
@@ -173,18 +173,17 @@ function stoppable(of: Migration): Stoppable {
   let release = (): void => {}
   let answer: Promise<unknown> = Promise.resolve()
   const wrap = (control: ControlConnection): ControlConnection => {
-    const run: Run = async (text, values) => {
-      if (!atWrite || !text.startsWith(WRITE) || !text.includes('insert into'))
-        return control.run(text, values)
+    const runAll: ControlConnection['runAll'] = async (text) => {
+      if (!atWrite || !text.startsWith(WRITE)) return control.runAll(text)
       const released = new Promise<void>((resolve) => (release = resolve))
       atWrite()
       atWrite = undefined
       await released
-      const writing = control.run<never>(text, values)
+      const writing = control.runAll(text)
       answer = writing.catch((error: unknown) => error)
       return writing
     }
-    return { ...control, run, fork: (bounds) => wrap(control.fork(bounds)) }
+    return { ...control, runAll, fork: (bounds) => wrap(control.fork(bounds)) }
   }
   return {
     m: { ...of, control: { ...of.control, new: wrap(of.control.new) } },
