@@ -4,10 +4,10 @@ import { ensureControlSchema } from '../../../src/control/schema.js'
 import { insertMirror, insertWriter } from '../../../src/control/side-row.js'
 import { installCapture } from '../../../src/dual-write/capture.js'
 import { RelayMember } from '../../../src/dual-write/relay-member.js'
-import { recordOf } from '../../../src/dual-write/relay-record.js'
 import { tryAgain } from '../../../src/dual-write/stuck.js'
 import { fixture, one, until } from '../mirror/fixture.js'
 import type { Fixture } from '../mirror/fixture.js'
+import { drained, rowsOf } from './carried.js'
 
 const SCHEMA = `
   create table public.day (id int primary key, at date, size real);
@@ -40,19 +40,9 @@ afterAll(async () => {
   await f.drop()
 })
 
-const drained = (): Promise<void> =>
-  until(
-    f.old,
-    `not exists (select from ${recordOf(f.m.name)})
-       and not exists (select from cutover.backfill where finished is null)`,
-  )
-
-const rowsOf = (run: Fixture['old'], table: string): Promise<string> =>
-  one(run, `select coalesce(string_agg(t::text, ' ' order by t::text), '') from public.${table} t`)
-
 it('goes on where somebody publishes all tables, of which none may then lack an identity', async () => {
   await f.old(`insert into public.day values (1, '2026-01-01', 1.5); update public.day set size = 2.5`)
-  await drained()
+  await drained(f)
   expect(await rowsOf(f.new, 'day')).toBe('(1,2026-01-01,2.5)')
   const lacking = `select array_agg(c.relname::text) from pg_class c
     where c.relnamespace = 'cutover'::regnamespace and c.relkind = 'r' and c.relreplident = 'd'
@@ -66,7 +56,7 @@ it('cuts no value short when types are changed under the leader', async () => {
     `alter table public.day alter column at type timestamp, alter column size type double precision`,
   )
   await f.old(`insert into public.day values (2, '2026-01-01 10:11:12', 0.1234567890123)`)
-  await drained()
+  await drained(f)
   expect(await rowsOf(f.new, 'day')).toBe(await rowsOf(f.old, 'day'))
 })
 
@@ -83,18 +73,18 @@ it('has a table wait whose columns the other side cannot hold, whoever leads the
   expect(await rowsOf(f.new, 'cut')).toBe('')
   await f.new(`alter table public.cut alter column at type timestamp`)
   await tryAgain(f.old, f.m.name)
-  await drained()
+  await drained(f)
   expect(await rowsOf(f.new, 'cut')).toBe(await rowsOf(f.old, 'cut'))
 })
 
 it('goes by another key from when the table is captured by that', async () => {
   await f.old(`insert into public.coded select i, 10 - i, 0 from generate_series(1, 9) i`)
-  await drained()
+  await drained(f)
   await f.both(`alter table public.coded add primary key (id)`)
   await install()
-  await drained()
+  await drained(f)
   await f.old(`update public.coded set v = 8 where id = 2`)
-  await drained()
+  await drained(f)
   expect(await rowsOf(f.new, 'coded')).toBe(await rowsOf(f.old, 'coded'))
 })
 
@@ -107,6 +97,6 @@ it('reads nothing on record by another key than it was put there by', async () =
   expect(await one(f.old, `select message from cutover.stuck`)).toContain('another key')
   await install()
   await tryAgain(f.old, f.m.name)
-  await drained()
+  await drained(f)
   expect(await rowsOf(f.new, 'coded')).toBe(await rowsOf(f.old, 'coded'))
 })
