@@ -1,6 +1,6 @@
 // The subscribing half of a stream; the connection string that it needs is kept out of every message.
 import type { Run } from '../control/control-connection.js'
-import { quoteLiteral } from '../control/names.js'
+import { quoteIdent, quoteLiteral } from '../control/names.js'
 import { CutoverError } from '../errors.js'
 import type { Stream } from './stream.js'
 
@@ -8,7 +8,12 @@ import type { Stream } from './stream.js'
  * Creates the subscription inside the caller's transaction, over a slot that is there already.
  * `copy`: enabled, with the initial copy. `idle`: disabled, every table taken as equal.
  */
-export async function createSubscription(run: Run, stream: Stream, kind: 'copy' | 'idle'): Promise<void> {
+export async function createSubscription(
+  run: Run,
+  stream: Stream,
+  kind: 'copy' | 'idle',
+  publication = stream.quoted,
+): Promise<void> {
   await keepOutOfServerLog(run)
   // Off: streamed or binary changes differ between majors. No disable_on_error: a worker that stops for good after one
   // cut connection would need somebody to notice.
@@ -16,7 +21,7 @@ export async function createSubscription(run: Run, stream: Stream, kind: 'copy' 
   const own = kind === 'copy' ? 'copy_data = true, enabled = true' : 'copy_data = false, enabled = false'
   try {
     await run(`create subscription ${stream.quoted} connection ${quoteLiteral(stream.conninfo)}
-      publication ${stream.quoted} with (${shared}, ${own})`)
+      publication ${publication} with (${shared}, ${own})`)
   } catch (error) {
     throw withoutSecret(error, stream)
   }
@@ -25,11 +30,14 @@ export async function createSubscription(run: Run, stream: Stream, kind: 'copy' 
 /**
  * Finds out whether the subscription could be created: everything but the slot is done, and undone. Leaves nothing.
  * Needs a connection of its own.
+ *
+ * To a publication that is never there: that of a way back which was begun once and not made lists a table that is made on
+ * the subscriber only with the subscription.
  */
 export async function trySubscription(run: Run, stream: Stream): Promise<void> {
   await run('begin')
   try {
-    await createSubscription(run, stream, 'idle')
+    await createSubscription(run, stream, 'idle', quoteIdent(`${stream.name}_trial`))
   } finally {
     await run('rollback')
   }
