@@ -83,6 +83,9 @@ it(
       report(verdicts, fleet.errors)
       expect(verdicts.flatMap((verdict) => verdict.wrong)).toEqual([])
       expect(wrong).toEqual([])
+      // Else nothing was tried.
+      const missed = verdicts.filter(({ outcome }) => outcome === 'not reached').length
+      expect(missed).toBeLessThanOrEqual(verdicts.length / 3)
     } finally {
       await fleet.destroy()
     }
