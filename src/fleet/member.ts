@@ -42,7 +42,6 @@ export class FleetMember {
   readonly #news = new News()
   #call: Call | undefined
   #troubled = false
-  /** When the side in use was first seen to be left. */
   #leftAt: number | undefined
   #closed = false
 
@@ -110,6 +109,7 @@ export class FleetMember {
 
   /** From now on this process serves. */
   watch(): void {
+    this.#doubt.begin()
     this.#here.now()
     this.#ahead.now()
   }
@@ -215,6 +215,7 @@ export class FleetMember {
       const isOther = row.phase !== undefined && row.phase !== this.#home.phase
       if (isOther && !this.#follower.active) this.#home.rest(row)
     } else if (row.status !== 'fenced') {
+      void this.#home.core.stopReads()
       this.#leftAt ??= performance.now()
       const mayBeOpened = performance.now() - this.#leftAt < OPEN_PATIENCE_MILLIS
       if (!(this.#follower.holds && mayBeOpened)) this.#crossing.go()
@@ -235,10 +236,9 @@ export class FleetMember {
     this.#leftAt = undefined
     this.#follower.forget()
     this.#doubt.forget()
-    // In a later turn, when this process serves by what it was told.
     queueMicrotask(() => {
       this.#news.heard()
-      this.#here.now()
+      this.watch()
     })
   }
 
