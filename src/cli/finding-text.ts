@@ -9,6 +9,7 @@ export const findingLines = (findings: readonly Finding[], paint: Paint): string
   findings.flatMap((finding) => [
     `${finding.severity === 'error' ? paint.bad('error  ') : paint.warn('warning')}  ${heading(finding)}`,
     `         ${finding.message}`,
+    paint.faint(`         why: ${finding.why}`),
     paint.faint(`         fix: ${finding.fix}`),
     '',
   ])
