@@ -2,7 +2,7 @@
 export { createCutover } from './cutover/create-cutover.js'
 export type { AdvanceOptions, Cutover, PinOptions } from './cutover/cutover.js'
 export type { Heard, Listener, Listening } from './cutover/listener.js'
-export type { PhaseFrom, StateFileStatus } from './cutover/mode.js'
+export type { FleetStatus, PhaseFrom, StateFileStatus } from './cutover/mode.js'
 export type { Status } from './cutover/status.js'
 export type { MirrorStatus, StuckRow } from './mirror/lag.js'
 export type { Supervised, SupervisedOptions } from './cutover/supervised-part.js'
