@@ -60,8 +60,12 @@ const reached = (m: Migration, { phase }: Rest): Phase =>
   m.mirror !== 'none' && phase === 'old' ? 'mirror' : phase
 
 async function prepare(m: Migration, phase: Phase, roles: readonly string[]): Promise<Grants> {
-  // Before anything is made; what the grants below will mend is no reason to refuse.
-  refuseErrors(m, await preflight(m, 'old', 'mirror'))
+  // Before anything is made. What the grants below mend needs no word.
+  const findings = await preflight(m, 'old', 'mirror')
+  refuseErrors(
+    m,
+    findings.filter(({ code, object }) => code !== 'member-grants' || !roles.includes(object ?? '')),
+  )
   await ensureRows(m, 'old', phase)
   // Before the copy, which may take days: a service of these roles can be a member meanwhile.
   const first = await grant(m, roles)
