@@ -2,11 +2,14 @@
 import pg from 'pg'
 
 const IDS = /insert into "public"\."item"[^$]*\$r\w*\$\{([^}]*)\}/
+// One that the session has planned; what deletes has the keys alone, and so one array.
+const PLANNED_IDS = /execute cutover_\w+ \(\s*\$r\w*\$\{([^}]*)\}\$r\w*\$::text\[\], /
 
 type Query = (this: pg.Client, ...given: readonly unknown[]) => unknown
 
 /** The rows that a text of the relay writes; undefined for every other text. */
-export const idsIn = (text: string): number[] | undefined => IDS.exec(text)?.[1]?.split(',').map(Number)
+export const idsIn = (text: string): number[] | undefined =>
+  (IDS.exec(text) ?? PLANNED_IDS.exec(text))?.[1]?.split(',').map(Number)
 
 /** Tells of every row that a relay of this process has written, from now on until the function that it gives is called. */
 export function hearRows(told: (id: number) => void): () => void {

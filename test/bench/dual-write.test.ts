@@ -7,7 +7,7 @@ import { callers, CALLERS } from '../../bench/dual-write/callers.js'
 import { delayed } from '../../bench/dual-write/delayed.js'
 import { idsIn } from '../../bench/dual-write/heard.js'
 import { isMet, line, median, ratio, throughput } from '../../bench/dual-write/outcome.js'
-import { writeText } from '../../src/dual-write/write-rows.js'
+import { preparedWrite, writeText } from '../../src/dual-write/write-rows.js'
 
 const pair = { difference: 5, low: 0, high: 10, medianA: 20, medianB: 25 }
 const same = { difference: 1, low: 0, high: 2, medianA: 20, medianB: 21 }
@@ -69,6 +69,7 @@ it('hears which rows a relay writes', () => {
   const batch = { table, taken: 3, gone: '{4}', rows: 2, columns: ['{7,8}', '{1,2}'], bytes: 20 }
   const guard = { name: 'bench', side: 'new', generation: 1 } as const
   expect(idsIn(writeText(guard, [batch], 'usual'))).toEqual([7, 8])
+  expect(idsIn(preparedWrite(guard, [batch]).text)).toEqual([7, 8])
   expect(idsIn('insert into item values ($1, 0, $2)')).toBeUndefined()
 })
 
