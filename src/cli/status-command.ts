@@ -23,11 +23,17 @@ const PIPE_SECONDS = 5
 export async function statusCommand(m: Migration, flags: StatusFlags, output: Output): Promise<Outcome> {
   if (flags.watch === undefined) return statusOf(m, output)
   const seconds = flags.watch === true ? (output.terminal ? TERMINAL_SECONDS : PIPE_SECONDS) : flags.watch
-  // Until it is interrupted.
-  for (;;) {
-    const { lines, json } = await statusOf(m, output)
-    output.show(flags.json ? [JSON.stringify(json)] : lines)
-    await delay(1_000 * seconds)
+  const interrupted = new AbortController()
+  const forget = output.onInterrupt(() => interrupted.abort())
+  try {
+    for (;;) {
+      const outcome = await statusOf(m, output)
+      if (interrupted.signal.aborted) return outcome
+      output.show(flags.json ? [JSON.stringify(outcome.json)] : outcome.lines)
+      await delay(1_000 * seconds, undefined, { signal: interrupted.signal }).catch(() => {})
+    }
+  } finally {
+    forget()
   }
 }
 

@@ -142,6 +142,26 @@ describe('a service of that role', () => {
     expect((await told('status')).out).toContain(`:${process.pid}`)
   })
 
+  it('is watched until somebody interrupts', async () => {
+    let press = (): void => {}
+    let looks = 0
+    const { exit, out } = await run(
+      ['status', '--watch', '0.1', '--name', databases.name],
+      { OLD_DATABASE_URL: databases.old, NEW_DATABASE_URL: databases.new },
+      false,
+      undefined,
+      {
+        onInterrupt: (listener) => {
+          press = listener
+          return () => {}
+        },
+        onOut: () => void (++looks === 2 && press()),
+      },
+    )
+    expect(exit).toBe(0)
+    expect(out.match(/^ {2}members +1$/gm)).toHaveLength(3)
+  })
+
   it('follows a change of writer that the owner makes, and its mirror', async () => {
     const before = await note()
     expect((await command(['advance', 'shadow'])).json).toMatchObject({ changed: true, cutover: null })

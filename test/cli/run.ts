@@ -12,6 +12,8 @@ export interface Around {
   /** Where a config file is looked for. */
   readonly folder?: string
   readonly onInterrupt?: (listener: () => void) => () => void
+  /** Hears what is written as the result. */
+  readonly onOut?: (text: string) => void
   /** Hears what is written beside the result. */
   readonly onErr?: (text: string) => void
 }
@@ -22,7 +24,7 @@ export async function run(
   isTTY = false,
   /** What is typed at the terminal. */
   typed?: string,
-  { folder, onInterrupt, onErr }: Around = {},
+  { folder, onInterrupt, onOut, onErr }: Around = {},
 ): Promise<Ran> {
   let out = ''
   let err = ''
@@ -33,7 +35,13 @@ export async function run(
     environment,
     {
       ...(keyboard && { in: keyboard }),
-      out: { write: (text) => void (out += text), isTTY },
+      out: {
+        write: (text) => {
+          out += text
+          onOut?.(text)
+        },
+        isTTY,
+      },
       err: {
         write: (text) => {
           err += text
