@@ -23,6 +23,8 @@ interface Quantity {
 }
 
 const SOURCE: MoverName = 'memory'
+/** Of many processes that one flag moves: anyone may be the one that does the work. */
+const SOURCE_OF_MANY: MoverName = 'file'
 const MIRROR: MirrorName = 'replication'
 
 const QUANTITIES = {
@@ -30,6 +32,7 @@ const QUANTITIES = {
   rows: { standard: 120_000, from: 1000, to: 10_000_000, what: 'rows in the database to begin with' },
   rate: { standard: 800, from: 10, to: 20_000, what: 'writes a second, of all writers together' },
   writers: { standard: 16, from: 1, to: 64, what: 'concurrent writers' },
+  processes: { standard: 1, from: 1, to: 24, what: 'processes of the application, which share out its load' },
   readers: { standard: 8, from: 0, to: 64, what: 'concurrent readers' },
 } as const satisfies Record<string, Quantity>
 
@@ -41,7 +44,7 @@ and proves that no acknowledged write was lost, applied twice or failed.
 
 Usage: npm run demo -- [options]
 
-  --source NAME     what moves it (${SOURCE}):
+  --source NAME     what moves it (${SOURCE}; with several processes ${SOURCE_OF_MANY}):
 ${choices(MOVERS)}
   --mirror NAME     what keeps the other side equal (${MIRROR}):
 ${choices(MIRRORS)}
@@ -63,18 +66,31 @@ export class UsageError extends Error {
 
 export function readArguments(argv: readonly string[]): Arguments {
   const values = parse(argv)
+  const processes = quantity('processes', values.processes)
+  const writers = quantity('writers', values.writers)
+  const source = oneOf('source', MOVERS, values.source ?? (processes > 1 ? SOURCE_OF_MANY : SOURCE))
+  const slowTransactionMillis = slowTransaction(values['slow-transaction'])
+  if (writers < processes)
+    throw new UsageError(
+      `--writers ${writers} is too few: each of the ${processes} processes has one at least`,
+    )
+  if (slowTransactionMillis !== undefined && processes > 1 && source !== 'memory')
+    throw new UsageError(
+      '--slow-transaction with several processes needs --source memory: it is in the process that moves, and a flag leaves open which that is',
+    )
   return {
     json: values.json ?? false,
     help: values.help ?? false,
     report: values.report === undefined ? undefined : writable(values.report),
-    source: oneOf('source', MOVERS, values.source ?? SOURCE),
+    source,
+    processes,
     mirror: oneOf('mirror', MIRRORS, values.mirror ?? MIRROR),
     seconds: quantity('seconds', values.seconds),
     rows: quantity('rows', values.rows),
     rate: quantity('rate', values.rate),
-    writers: quantity('writers', values.writers),
+    writers,
     readers: quantity('readers', values.readers),
-    slowTransactionMillis: slowTransaction(values['slow-transaction']),
+    slowTransactionMillis,
   }
 }
 
@@ -94,6 +110,7 @@ function parse(argv: readonly string[]) {
         rows: { type: 'string' },
         rate: { type: 'string' },
         writers: { type: 'string' },
+        processes: { type: 'string' },
         readers: { type: 'string' },
         'slow-transaction': { type: 'string' },
       },

@@ -2,15 +2,14 @@
 import { basicLogger, init } from '@launchdarkly/node-server-sdk'
 import { launchDarkly } from '../adapters/launchdarkly.js'
 import { PHASES } from '../src/index.js'
-import type { Cutover, CutoverEvent, EventMap, Phase } from '../src/index.js'
 import { startLaunchDarkly } from '../test/support/launchdarkly-server.js'
-import type { Mover } from './movers.js'
+import type { LaunchDarklyServer } from '../test/support/launchdarkly-server.js'
+import { followed } from './followed.js'
+import type { Ear, Mover } from './movers.js'
 
 const FLAG = 'orders-database'
 const STAGES: readonly string[] = Object.values(PHASES).map(({ stage }) => stage)
 const START_SECONDS = 10
-/** For the flip to be heard, which takes milliseconds; how long the move takes is another matter. */
-const HEARD_MILLIS = 10_000
 
 export async function openFlagMover(): Promise<Mover> {
   const service = await startLaunchDarkly()
@@ -21,11 +20,7 @@ export async function openFlagMover(): Promise<Mover> {
     service.setFlag(FLAG, { variations: STAGES, fallthrough: { rollout }, migration: {} })
   }
   flip('off')
-  const client = init('sdk-demo', {
-    ...service.uris,
-    logger: basicLogger({ level: 'none' }),
-    diagnosticOptOut: true,
-  })
+  const client = connect(service.uris)
   const close = async (): Promise<void> => {
     client.close()
     await service.close()
@@ -39,6 +34,7 @@ export async function openFlagMover(): Promise<Mover> {
   return {
     source: launchDarkly(client, FLAG),
     autoAdvance: true,
+    flag: { kind: 'launchdarkly', uris: service.uris },
     opening: [
       `a flag service on ${service.uris.baseUri} with the migration flag ${FLAG}, which is "off", and LaunchDarkly's`,
       'SDK; from here on flips of that flag move the traffic, and nothing else does',
@@ -61,31 +57,19 @@ export async function openFlagMover(): Promise<Mover> {
   }
 }
 
-/** What became of the wish for a phase that is about to be spoken. */
-function followed(cutover: Cutover, to: Phase): Promise<CutoverEvent | undefined> {
-  return new Promise((resolve, reject) => {
-    let event: CutoverEvent | undefined
-    const onCutover = (heard: CutoverEvent): void => {
-      if (heard.outcome === 'done') event = heard
-    }
-    const settle = (end: () => void): void => {
-      clearTimeout(deaf)
-      cutover.off('wish', onWish)
-      cutover.off('cutover', onCutover)
-      end()
-    }
-    const onWish = ({ value, outcome, reason }: EventMap['wish'][0]): void => {
-      if (outcome !== 'followed') settle(() => reject(new Error(`${value} was ${outcome}: ${reason}`)))
-      else if (value === `"${to}"`) settle(() => resolve(event))
-    }
-    const deaf = setTimeout(() => {
-      const { lastWish, whyNot = 'it told nothing' } = cutover.status().source
-      if (lastWish !== to)
-        settle(() =>
-          reject(new Error(`the flip to "${to}" was not heard within ${HEARD_MILLIS} ms: ${whyNot}`)),
-        )
-    }, HEARD_MILLIS)
-    cutover.on('wish', onWish)
-    cutover.on('cutover', onCutover)
-  })
+const connect = (uris: LaunchDarklyServer['uris']) =>
+  init('sdk-demo', { ...uris, logger: basicLogger({ level: 'none' }), diagnosticOptOut: true })
+
+/** In a further process, which has an SDK of its own. */
+export async function hearFlag(uris: LaunchDarklyServer['uris']): Promise<Ear> {
+  const client = connect(uris)
+  await client.waitForInitialization({ timeout: START_SECONDS })
+  return {
+    source: launchDarkly(client, FLAG),
+    autoAdvance: true,
+    async close() {
+      await client.flush()
+      client.close()
+    },
+  }
 }

@@ -40,3 +40,6 @@ export function overTime(samples: readonly Sample[], from: number, binMillis: nu
     .toSorted(([a], [b]) => a - b)
     .map(([index, members]) => ({ from: from + index * binMillis, ...percentiles(members) }))
 }
+
+/** For people and for JSON. */
+export const rounded = (millis: number): number => Math.round(millis * 100) / 100

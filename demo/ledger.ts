@@ -22,6 +22,9 @@ export interface Entry {
   /** Unique in a run; the rows of the write carry it. */
   readonly number: number
   readonly kind: WriteName | typeof SLOW
+  /** Of the application; the demo's own is 0. */
+  readonly process: number
+  /** Counted over all processes. */
   readonly writer: number
   /** As the statement itself answered it. */
   readonly side: Side
@@ -47,12 +50,27 @@ export interface Failure {
   readonly error: unknown
 }
 
+/** What another process has written down. */
+export interface Page {
+  readonly entries: readonly Entry[]
+  readonly reads: readonly Read[]
+  readonly failures: readonly Failure[]
+  readonly stale: number
+}
+
 export class Ledger {
   readonly #entries: Entry[] = []
   readonly #reads: Read[] = []
   readonly #failures: Failure[] = []
-  #issued = 0
+  readonly #stride: number
+  #issued: number
   #stale = 0
+
+  /** The numbers of `process` out of so many processes, none of which issues another's. */
+  constructor(process = 0, processes = 1) {
+    this.#stride = processes
+    this.#issued = process
+  }
 
   get entries(): readonly Entry[] {
     return this.#entries
@@ -73,7 +91,16 @@ export class Ledger {
 
   /** The number of a write that is about to be sent. */
   issue(): number {
-    return ++this.#issued
+    this.#issued += this.#stride
+    return this.#issued
+  }
+
+  /** Of another process, some time after it was written down there: so nothing here is in the order of the answers. */
+  take({ entries, reads, failures, stale }: Page): void {
+    this.#entries.push(...entries)
+    this.#reads.push(...reads)
+    this.#failures.push(...failures)
+    this.#stale += stale
   }
 
   acknowledge(entry: Entry): void {

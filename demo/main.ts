@@ -49,6 +49,7 @@ async function demonstrate(wanted: Arguments): Promise<number> {
     // The servers go first: what the application then says about it is of no interest to anybody.
     const end = (): void => process.exit(code)
     process.on('uncaughtException', () => undefined)
+    void run?.mover?.close().catch(() => undefined)
     void Promise.resolve(pair?.destroy()).then(end, end)
   }
   const isLeft = (): boolean => left

@@ -67,7 +67,8 @@ export class MirrorWatch {
 
   async #probe(): Promise<void> {
     const entry = this.#probing
-      ? this.#ledger.entries.findLast(({ kind }) => kind === 'record an event')
+      ? // What another process has written down comes late, and would count as lag.
+        this.#ledger.entries.findLast(({ kind, process }) => kind === 'record an event' && process === 0)
       : undefined
     if (entry === undefined || entry.acked === this.lags.at(-1)?.sent) return
     const seen = await this.#seen(entry)

@@ -20,18 +20,23 @@ export interface Pause {
   readonly readsMeanwhile: number
 }
 
-/** Undefined until both sides have acknowledged a write in the window. */
-export function pauseOf(ledger: Ledger, opened: Side, from: number, to: number): Pause | undefined {
-  let lastLeft: Entry | undefined
-  let firstOpened: Entry | undefined
-  // The ledger is in the order of the acknowledgements.
-  for (const entry of waiting(ledger)) {
-    if (entry.acked >= to) break
-    if (entry.side !== opened) lastLeft = entry
-    else if (entry.acked >= from) firstOpened ??= entry
+/** Undefined until both sides have acknowledged a write in the window; of all processes together, or of one. */
+export function pauseOf(
+  ledger: Ledger,
+  opened: Side,
+  from: number,
+  to: number,
+  process?: number,
+): Pause | undefined {
+  let lastLeft = -Infinity
+  let firstOpened = Infinity
+  for (const { side, acked, process: by } of waiting(ledger)) {
+    if (acked >= to || (process !== undefined && by !== process)) continue
+    if (side !== opened) lastLeft = Math.max(lastLeft, acked)
+    else if (acked >= from) firstOpened = Math.min(firstOpened, acked)
   }
-  if (!lastLeft || !firstOpened) return undefined
-  const window = { sent: lastLeft.acked, acked: firstOpened.acked }
+  if (lastLeft === -Infinity || firstOpened === Infinity) return undefined
+  const window = { sent: lastLeft, acked: firstOpened }
   const reads = ledger.reads.filter(({ kind }) => kind !== REPORT)
   return {
     lastLeft: window.sent,

@@ -5,8 +5,8 @@ import { count, escaped, ms, table } from './markup.js'
 import { pausePicture } from './pause-picture.js'
 import { MIRRORS } from './mirrors.js'
 import { MOVERS } from './movers.js'
-import { STEPS } from './run.js'
 import type { Run } from './run.js'
+import { STEPS } from './steps.js'
 import type { Verdict } from './verdict.js'
 
 export function page(run: Run, verdict: Verdict): string {
@@ -55,6 +55,7 @@ ${table(
   [`Moved by ${MOVERS[verdict.source].what}`, 'phase reached after'],
   verdict.moves.map(({ request, phase, millis }) => [`${request}: ${phase}`, ms(millis)]),
 )}
+${verdict.processes.length > 1 ? ofProcesses(verdict) : ''}
 <h2>The audit</h2>
 ${table(
   ['', ''],
@@ -95,7 +96,7 @@ ${table(
 )}
 ${run.refusal === undefined ? '' : `<p class="note">What a forgotten program gets there: ${escaped(run.refusal)}</p>`}
 <p class="note">${escaped(
-    `${run.settings.writers} writers at ${run.settings.rate} writes/s in all and ${run.settings.readers} readers; ${count(run.seed.total)} rows to begin with; ` +
+    `${run.settings.processes > 1 ? `${run.settings.processes} processes with ` : ''}${run.settings.writers} writers at ${run.settings.rate} writes/s in all and ${run.settings.readers} readers; ${count(run.seed.total)} rows to begin with; ` +
       (slow === undefined ? '' : `a transaction of ${count(slow)} ms was open when each hold began; `) +
       `${Math.round(verdict.seconds)} s of traffic. Node ${process.version}, ${availableParallelism()} cores for the application and both servers together.`,
   )}</p>
@@ -134,6 +135,20 @@ function pauses(run: Run, { cutovers, slowTransactionMillis: slow }: Verdict): s
 ${pictures.join('')}
 <h2>The steps</h2>
 ${table(['', ...cutovers.map(({ direction }, index) => `${index + 1}. ${direction}`)], rows)}`
+}
+
+function ofProcesses({ processes }: Verdict): string {
+  return `<h2>The processes</h2>
+${table(
+  ['process', 'writes', 'longest pause of its own', 'calls held', 'longest held'],
+  processes.map((one, index) => [
+    `${index}, pid ${one.pid ?? 'unknown'}`,
+    count(one.acknowledged),
+    ms(one.longestPauseMillis),
+    count(one.heldCalls),
+    ms(one.longestHeldMillis),
+  ]),
+)}`
 }
 
 function latencies(name: string, groups: Verdict['writeLatency']): string {

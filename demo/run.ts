@@ -1,7 +1,10 @@
 // Everything one run of the demo holds and finds out, from the seeded databases to the audit.
 import { Client } from 'pg'
-import type { Cutover, CutoverEvent, EventMap, Phase, StepEvent } from '../src/index.js'
+import type { Cutover, CutoverEvent, Phase, StepEvent } from '../src/index.js'
+import type { Member } from '../src/fleet/words.js'
 import type { Audit, Comparison } from './audit.js'
+import { SCRIPT } from './companion.js'
+import { Crew } from './crew.js'
 import { Ledger } from './ledger.js'
 import type { Side } from './ledger.js'
 import { MirrorWatch } from './mirror-watch.js'
@@ -11,6 +14,8 @@ import { pauseOf } from './pause.js'
 import type { Pause } from './pause.js'
 import { seedFor } from './schema.js'
 import type { Seed } from './schema.js'
+import { stepLine } from './steps.js'
+import { until } from './until.js'
 import { withSlowTransactions } from './slow-transaction.js'
 import type { Load, Workload } from './workload.js'
 
@@ -20,6 +25,8 @@ export interface Settings extends Load {
   readonly seconds: number
   readonly source: MoverName
   readonly mirror: MirrorName
+  /** Of the application, the demo's own among them. */
+  readonly processes: number
   /** How long one writer's transaction is open when a hold begins; none is kept open without it. */
   readonly slowTransactionMillis?: number | undefined
 }
@@ -44,10 +51,8 @@ export interface Reached {
   /** What was done to get there, in a few words. */
   readonly request: string
   readonly phase: Phase
-  /** From the request to the `phase` event: with all that is prepared before a pause and done after it. */
+  /** From the request to the last process's `phase` event: with all that is prepared before a pause and done after it. */
   readonly millis: number
-  /** Where the writer changed. */
-  readonly event: CutoverEvent | undefined
 }
 
 /** A change of writer as the demo saw it. */
@@ -59,7 +64,12 @@ export interface Move {
   readonly steps: readonly StepSpan[]
   readonly reached: Reached
   readonly event: CutoverEvent
+  /** The process that has made it. */
+  readonly by: number
+  /** From the last write on the side that was left, by any process, to the first on the other, by any. */
   readonly pause: Pause
+  /** The same of each process alone. */
+  readonly pauses: readonly Pause[]
 }
 
 /** Where a stage tells what it does. */
@@ -79,12 +89,15 @@ export class Run {
   readonly settings: Settings
   readonly seed: Seed
   readonly urls: Sides<string>
-  readonly ledger = new Ledger()
+  readonly ledger: Ledger
   readonly spans: Span[] = []
   readonly phases: { readonly phase: string; readonly at: number }[] = []
   readonly moves: Move[] = []
   readonly reached: Reached[] = []
   readonly warnings: string[] = []
+  readonly crew: Crew
+  /** What is run for a further process. */
+  readonly script: string
   readonly clients: Sides<Client>
   versions: Sides<string> = { old: '?', new: '?' }
   ports: Sides<number> = { old: 0, new: 0 }
@@ -100,10 +113,15 @@ export class Run {
   final: Audit | undefined
   /** What the old database answered to a write after the end. */
   refusal: string | undefined
+  /** The fleet as the writer's database has it, some time on the way. */
+  members: readonly Member[] = []
   #ended: Promise<void> | undefined
 
-  constructor(settings: Settings, urls: Sides<string>) {
+  constructor(settings: Settings, urls: Sides<string>, script = SCRIPT) {
     this.settings = settings
+    this.script = script
+    this.ledger = new Ledger(0, settings.processes)
+    this.crew = new Crew(this.ledger, this.warnings)
     this.seed = seedFor(settings.rows)
     this.urls = urls
     const client = (connectionString: string): Client => {
@@ -141,26 +159,24 @@ export class Run {
     }
   }
 
-  /** Asks for a phase, and resolves when everything about the move is done. */
+  /** Asks for a phase, and resolves when everything about the move is done and every process serves by it. */
   async reach(phase: Phase): Promise<Reached> {
     const { mover, moving } = this
     if (!mover) throw new Error('there is nothing to move it by')
     const request = mover.request(moving.phase, phase)
-    let at: number | undefined
-    const onPhase = ({ to }: EventMap['phase'][0]): void => {
-      if (to === phase) at ??= performance.now()
-    }
-    moving.on('phase', onPhase)
+    const { crew } = this
     const asked = performance.now()
-    try {
-      const event = await mover.move(moving, phase)
-      if (at === undefined) throw new Error(`${request} ended without the phase ${phase}`)
-      const reached = { request, phase, millis: at - asked, event }
-      this.reached.push(reached)
-      return reached
-    } finally {
-      moving.off('phase', onPhase)
-    }
+    await mover.move(moving, phase)
+    await until(() => {
+      const missing = crew.missing(phase, asked)
+      return missing.length === 0
+        ? undefined
+        : `${request} ended without the phase ${phase} in process ${missing.join(', ')}`
+    })
+    const at = Math.max(...crew.reached.filter((one) => one.phase === phase).map((one) => one.at))
+    const reached = { request, phase, millis: at - asked }
+    this.reached.push(reached)
+    return reached
   }
 
   /** One change of writer under traffic, measured. Resolves when the side that was opened has acknowledged a write. */
@@ -168,20 +184,22 @@ export class Run {
     const steps: StepSpan[] = []
     // Printed beside the pause and not in it: what the terminal takes would be held against the cutover.
     const unprinted: string[] = []
-    const onStep = ({ step, epoch, state, millis = 0, detail }: StepEvent): void => {
-      const now = performance.now()
+    const onStep = ({ step, epoch, state, millis = 0, detail }: StepEvent, now: number): void => {
       if (state === 'started') return
       steps.push({ step, epoch, from: now - millis, to: now })
       unprinted.push(stepLine(step, millis) + (state === 'failed' ? `: failed, ${detail ?? ''}` : ''))
     }
-    const onCutover = ({ outcome, reason }: CutoverEvent): void => {
-      if (outcome !== 'done') unprinted.push(`attempt ${outcome}: ${reason ?? ''}`)
+    let done: { event: CutoverEvent; by: number } | undefined
+    const onCutover = (event: CutoverEvent, by: number): void => {
+      const { outcome, reason } = event
+      if (outcome === 'done') done = { event, by }
+      else unprinted.push(`attempt ${outcome}: ${reason ?? ''}`)
     }
     const print = (): void => {
       for (const line of unprinted.splice(0)) say.line(line)
     }
-    this.moving.on('step', onStep)
-    this.moving.on('cutover', onCutover)
+    this.crew.on('step', onStep)
+    this.crew.on('cutover', onCutover)
     const printer = setInterval(print, 50)
     const from = performance.now()
     try {
@@ -189,32 +207,41 @@ export class Run {
         const { slowTransactionMillis: slow } = this.settings
         const reach = (): Promise<Reached> => this.reach(phase)
         const reached = await (slow === undefined ? reach() : withSlowTransactions(this, slow, reach))
-        const { event } = reached
-        if (!event) throw new Error('no change of writer took place')
+        // It may have been another process, whose word takes its time.
+        await until(() => (done ? undefined : 'no change of writer took place'))
+        if (!done) throw new Error('no change of writer took place')
+        const { event, by } = done
         const opened: Side = event.direction === 'old→new' ? 'new' : 'old'
-        const pause = await this.#seen(opened, from)
+        const pauses = await this.#seen(opened, from)
         const to = performance.now()
         const own = steps.filter(({ epoch }) => epoch === event.epoch)
-        const move = { direction: event.direction, opened, from, to, steps: own, reached, event, pause }
+        const pause = pauseOf(this.ledger, opened, from, to)
+        if (!pause) throw new Error(`no write reached the ${opened} side after the move`)
+        const { direction } = event
+        const move = { direction, opened, from, to, steps: own, reached, event, by, pause, pauses }
         this.moves.push(move)
         return move
       })
     } finally {
       clearInterval(printer)
-      this.moving.off('step', onStep)
-      this.moving.off('cutover', onCutover)
+      this.crew.off('step', onStep)
+      this.crew.off('cutover', onCutover)
       print()
     }
   }
 
-  async #seen(opened: Side, from: number): Promise<Pause> {
-    const deadline = performance.now() + 10_000
-    for (;;) {
-      const pause = pauseOf(this.ledger, opened, from, performance.now())
-      if (pause) return pause
-      if (performance.now() > deadline) throw new Error(`no write reached the ${opened} side after the move`)
-      await new Promise((resolve) => setTimeout(resolve, 5))
-    }
+  /** Resolves when every process has written on the side that was opened, and all of it has arrived here. */
+  async #seen(opened: Side, from: number): Promise<Pause[]> {
+    let pauses: Pause[] = []
+    const { pids } = this.crew
+    await until(() => {
+      const all = pids.map((_pid, process) => pauseOf(this.ledger, opened, from, performance.now(), process))
+      pauses = all.filter((pause) => pause !== undefined)
+      return pauses.length === pids.length
+        ? undefined
+        : `no write of process ${all.findIndex((pause) => pause === undefined)} reached the ${opened} side after the move`
+    })
+    return pauses
   }
 
   /** May be called at any moment, also twice. */
@@ -226,7 +253,7 @@ export class Run {
     const results = await Promise.allSettled([
       this.workload?.stop(),
       this.watch.stop(),
-      this.#endMoving(),
+      this.crew.end().then(() => this.#endMoving()),
       this.clients.old.end(),
       this.clients.new.end(),
     ])
@@ -240,20 +267,4 @@ export class Run {
       await this.mover?.close()
     }
   }
-}
-
-export const STEPS: Readonly<Record<string, string>> = {
-  prepare: 'checks, fence made, sequences set, connections warm; nobody waits',
-  hold: 'new writes wait',
-  drain: 'what had begun is let finish',
-  fence: 'the side being left refuses writes by itself',
-  'catch-up': 'proof that the other side has every row',
-  'stop-reads': 'reads wait as well',
-  decide: 'the point of no return',
-  open: 'the other side accepts writes; traffic goes on',
-  reverse: 'the mirror is turned round: the way back',
-}
-
-function stepLine(step: string, millis: number): string {
-  return `${step.padEnd(10)} ${millis.toFixed(1).padStart(8)} ms   ${STEPS[step] ?? ''}`.trimEnd()
 }

@@ -74,7 +74,7 @@ async function record(
   try {
     const { port, effects = [], place } = await work(number)
     const acked = performance.now()
-    ledger.acknowledge({ number, kind, writer, side: sideOf(port), sent, acked, effects, place })
+    ledger.acknowledge({ number, kind, process: 0, writer, side: sideOf(port), sent, acked, effects, place })
   } catch (error) {
     ledger.failed(kind, error)
   }

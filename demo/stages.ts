@@ -1,8 +1,11 @@
 // The story of the demo as a table: what happens, in which order, while the application writes and reads.
 import { setTimeout as delay } from 'node:timers/promises'
-import { createCutover } from '../src/index.js'
+import { listMembers } from '../src/fleet/roster.js'
+import { beginningOfClock } from '../test/support/one-clock.js'
 import type { Phase, ProgressEvent } from '../src/index.js'
+import { MIGRATION, openApplication } from './application.js'
 import { audit, compare } from './audit.js'
+import { shareOut, together } from './crew.js'
 import { onRecord, relayed } from './mirror-watch.js'
 import { MOVERS } from './movers.js'
 import { count, lately, now, share, told } from './phrases.js'
@@ -21,14 +24,13 @@ export interface Stage {
 const RESTS = 6
 const WARM_UP_MILLIS = 1000
 const MIRROR_MILLIS = 20_000
-const SHADOW_RATE = 0.1
 
 export function stages(settings: Run['settings'], names: { old: string; new: string }): readonly Stage[] {
   const { old, new: next } = names
   return [
     { title: `Create the shop on both, and rows for it on ${old}`, run: seed },
     {
-      title: `Start ${settings.writers} writers and ${settings.readers} readers on ${old}`,
+      title: `Start ${settings.writers} writers and ${settings.readers} readers${settings.processes > 1 ? ` in ${settings.processes} processes` : ''} on ${old}`,
       run: begin,
     },
     { title: `Traffic before anything is moved (phase old)`, run: rest('before', 'old') },
@@ -70,41 +72,41 @@ async function identify(
 }
 
 async function begin(run: Run, say: Say): Promise<void> {
-  const { writers, readers, slowTransactionMillis: slow } = run.settings
-  const size = writers + readers + (slow === undefined ? 0 : SLOW_LANES)
-  const mover = await MOVERS[run.settings.source].open()
+  const { mirror, source, processes, slowTransactionMillis: slow } = run.settings
+  const mover = await MOVERS[source].open()
   run.mover = mover
   for (const text of mover.opening) say.line(text)
-  const cutover = createCutover({
-    name: 'demo',
-    old: { connectionString: run.urls.old, max: size },
-    new: { connectionString: run.urls.new, max: size },
+  const [own, ...others] = shareOut(run.settings, processes)
+  if (!own) throw new Error('no process to begin with')
+  const { load } = own
+  const cutover = openApplication({
+    urls: run.urls,
+    size: load.writers + load.readers + (slow === undefined ? 0 : SLOW_LANES),
     source: mover.source,
     autoAdvance: mover.autoAdvance,
-    mirror: run.settings.mirror,
-    control: true,
-    // More than by default, so that the comparing of a minute comes to something.
-    shadow: { rate: SHADOW_RATE },
-    ...(slow !== undefined && { drainTimeoutMillis: slow + 2_500, holdTimeoutMillis: slow + 5_000 }),
+    mirror,
+    slow,
+    warn: (message) => run.warnings.push(message),
   })
   run.cutover = cutover
+  run.crew.join(cutover)
   cutover.on('phase', ({ to }) => run.phases.push({ phase: to, at: performance.now() }))
-  cutover.on('warning', ({ message }) => run.warnings.push(message))
-  // Of an idle connection; a query that fails is told by itself.
-  cutover.pool.on('error', ({ message }) => run.warnings.push(message))
   await cutover.ready()
   run.phases.push({ phase: 'old', at: performance.now() })
-  run.workload = await startWorkload(cutover.pool, run.ledger, {
-    seed: run.seed,
-    load: run.settings,
-    sideOf: run.sideOf,
-  })
+  const { urls, ports, seed, crew, ledger, sideOf } = run
+  const clock = beginningOfClock()
+  await crew.start(
+    run.script,
+    others.map((one) => ({ ...one, processes, seed, urls, ports, mirror, flag: mover.flag, clock, slow })),
+  )
+  run.workload = together(await startWorkload(cutover.pool, ledger, { seed, load, sideOf }), crew)
   await run.watch.start()
   run.workload.go()
   say.line(
     'single statements, prepared statements and transactions, all through one pg.Pool; readers look up',
   )
   say.line('what was acknowledged last, and a read that misses it counts as failed')
+  if (processes > 1) say.line(`processes ${crew.pids.join(', ')}, each with a pool and a phase of its own`)
   // Connections are made and code is compiled: no baseline for anything.
   await delay(WARM_UP_MILLIS)
 }
@@ -140,6 +142,20 @@ async function mirror(run: Run, say: Say): Promise<void> {
 async function shadow(run: Run, say: Say): Promise<void> {
   say.line(told(await run.reach('shadow')))
   await rest('mirrored', 'shadow')(run, say)
+  await lookAtFleet(run, say)
+}
+
+/** As `pg-cutover status` lists it. */
+async function lookAtFleet(run: Run, say: Say): Promise<void> {
+  const client = run.clients.old
+  run.members = await listMembers(
+    async (text, values) => (await client.query({ text, values: [...(values ?? [])] })).rows,
+    MIGRATION,
+  )
+  for (const { service, host, pid, version, phase, epoch, inFlight } of run.members)
+    say.line(
+      `member "${service}" ${host}:${pid}, pg-cutover ${version}: phase ${phase}, epoch ${epoch}, ${inFlight} in flight`,
+    )
 }
 
 async function rampDown(run: Run, say: Say): Promise<void> {
@@ -149,8 +165,12 @@ async function rampDown(run: Run, say: Say): Promise<void> {
 
 function move(phase: Phase): Stage['run'] {
   return async (run, say) => {
-    const { direction, pause, reached } = await run.move('cutover', phase, say)
+    const { direction, pause, pauses, reached, by } = await run.move('cutover', phase, say)
     say.line(told(reached))
+    if (pauses.length > 1)
+      say.line(
+        `moved by process ${by} for all ${pauses.length}; the pause of each alone: ${pauses.map((one) => one.pauseMillis.toFixed(1)).join(', ')} ms`,
+      )
     const [left, opened] = direction === 'old→new' ? ['old', 'new'] : ['new', 'old']
     say.line(
       `last write on ${left} → first on ${opened}: ${pause.pauseMillis.toFixed(1)} ms; ` +
@@ -202,6 +222,7 @@ async function mirrored(run: Run): Promise<void> {
   run.ledger.acknowledge({
     number,
     kind: 'record an event',
+    process: 0,
     writer: 0,
     side,
     sent,
@@ -242,6 +263,7 @@ async function letGo(run: Run, say: Say): Promise<void> {
 
 async function finish(run: Run, say: Say): Promise<void> {
   await run.application.stop()
+  await run.crew.do('tell')
   run.final = await audit(run.clients.new, run.ledger, run.seed)
   say.line(`${count(run.final.found)} of ${count(run.final.acknowledged)} acknowledged writes found`)
   for (const text of (await run.mover?.closing()) ?? []) say.line(text)

@@ -45,8 +45,9 @@ export function summary(verdict: Verdict): string {
       ? []
       : [`  A transaction of ${count(verdict.slowTransactionMillis)} ms was open when each hold began.`]),
     '',
+    ...(verdict.processes.length > 1 ? ofProcesses(verdict) : []),
     ...table(
-      ['Move', 'phase reached after'],
+      ['Move', verdict.processes.length > 1 ? 'phase reached by all after' : 'phase reached after'],
       verdict.moves.map(({ request, phase, millis }) => [`${request}: ${phase}`, `${millis.toFixed(1)} ms`]),
     ),
     '',
@@ -62,6 +63,35 @@ export function summary(verdict: Verdict): string {
     ...warned(warnings),
     lastLine(verdict),
   ].join('\n')
+}
+
+function ofProcesses({ processes, members, cutovers }: Verdict): string[] {
+  return [
+    ...table(
+      ['Process', 'writes', 'longest pause of its own', 'calls held', 'longest held'],
+      processes.map((one, index) => [
+        `${index}, pid ${one.pid ?? 'unknown'}`,
+        count(one.acknowledged),
+        `${one.longestPauseMillis.toFixed(1)} ms`,
+        count(one.heldCalls),
+        `${one.longestHeldMillis.toFixed(1)} ms`,
+      ]),
+    ),
+    `  The writer was changed by process ${cutovers.map(({ by }) => by).join(', then ')}.`,
+    '',
+    ...table(
+      ['Member, as status has it', 'version', 'side', 'phase', 'epoch', 'in flight'],
+      members.map(({ service, host, pid, version, side, phase, epoch, inFlight }) => [
+        `${service} ${host}:${pid}`,
+        version,
+        side,
+        phase,
+        String(epoch),
+        String(inFlight),
+      ]),
+    ),
+    '',
+  ]
 }
 
 function mirrorRows({ mirrorLag, relayed, longestRecord = 0 }: Verdict): [string, string][] {
@@ -89,11 +119,11 @@ const differing = ({ real, lag, order }: Verdict['shadow']): string =>
 const warned = (warnings: readonly string[]): string[] =>
   [...new Set(warnings)].map((text) => `  Warning: ${text}`)
 
-function lastLine({ ok, complaints, acknowledged, cutovers, seconds }: Verdict): string {
+function lastLine({ ok, complaints, acknowledged, cutovers, processes, seconds }: Verdict): string {
   if (!ok) return `  FAILED: ${complaints.join('\n  ')}`
   const longest = Math.max(...cutovers.map(({ pauseMillis }) => pauseMillis))
   return (
-    `  OK: ${count(acknowledged)} writes in ${Math.round(seconds)} s over ${cutovers.length} changes of the writing database: ` +
+    `  OK: ${count(acknowledged)} writes${processes.length > 1 ? ` of ${processes.length} processes` : ''} in ${Math.round(seconds)} s over ${cutovers.length} changes of the writing database: ` +
     `0 lost, 0 duplicated, 0 failed; longest pause ${longest.toFixed(1)} ms`
   )
 }

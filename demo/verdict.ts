@@ -1,10 +1,12 @@
 // What a run has shown, as the object that `--json` prints and that the exit code follows from.
-import { percentiles } from './latency.js'
+import { percentiles, rounded } from './latency.js'
 import type { Percentiles, Sample } from './latency.js'
 import { writesOnTheWrongSide } from './pause.js'
 import type { Pause } from './pause.js'
 import type { MirrorName } from './mirrors.js'
 import type { MoverName } from './movers.js'
+import { membersOf, processesOf } from './process-verdict.js'
+import type { MemberVerdict, ProcessVerdict } from './process-verdict.js'
 import type { Reached, Run, Span } from './run.js'
 import { SLOW } from './writes.js'
 import type { Outcome } from '../src/index.js'
@@ -21,6 +23,8 @@ export interface CutoverVerdict {
   /** Reads that were sent and answered while writes waited. */
   readonly readsMeanwhile: number
   readonly steps: Readonly<Record<string, number>>
+  /** The process that has made it; the demo's own is 0. */
+  readonly by: number
 }
 
 export interface Verdict {
@@ -33,6 +37,8 @@ export interface Verdict {
   readonly slowTransactionMillis: number | undefined
   /** What moved it. */
   readonly source: MoverName
+  readonly processes: readonly ProcessVerdict[]
+  readonly members: readonly MemberVerdict[]
   /** What kept the other side equal. */
   readonly mirror: MirrorName
   /** From an acknowledged write to the look that saw it on the other side, of a sample over all of the run. */
@@ -111,7 +117,13 @@ export function verdictOf(run: Run, trouble?: unknown): Verdict {
   )
   for (const { direction, pause } of run.moves) complaints.push(...unmet(direction, pause, slow))
   const shadow = shadowOf(run)
-  complain(shadow.real, 'compared reads whose answers differ for real', realOnes(run))
+  complain(
+    shadow.real,
+    'compared reads whose answers differ for real',
+    run.crew.tallies.flatMap((tally) => tally?.real ?? []),
+  )
+  if (run.moves.length > 0 && run.members.length !== run.settings.processes)
+    complaints.push(`${run.members.length} members of ${run.settings.processes} processes were in the roster`)
   if (final && run.refusal === undefined)
     complaints.push('the old database still accepts writes from outside')
 
@@ -122,6 +134,8 @@ export function verdictOf(run: Run, trouble?: unknown): Verdict {
     to: run.versions.new,
     slowTransactionMillis: slow,
     source: run.settings.source,
+    processes: processesOf(run),
+    members: membersOf(run),
     mirror: run.settings.mirror,
     mirrorLag: lagOf(run),
     relayed: run.relayed,
@@ -141,8 +155,9 @@ export function verdictOf(run: Run, trouble?: unknown): Verdict {
     tablesDiffering: differing.length,
     oldRefusesWrites: run.refusal !== undefined,
     shadow,
-    cutovers: run.moves.map(({ direction, pause, event }) => ({
+    cutovers: run.moves.map(({ direction, pause, event, by }) => ({
       direction,
+      by,
       pauseMillis: rounded(pause.pauseMillis),
       longestHeldMillis: rounded(pause.longestHeldMillis),
       longestReadHeldMillis: rounded(pause.longestReadHeldMillis),
@@ -189,22 +204,11 @@ function lagOf({ watch }: Run): Percentiles {
   return { count, p50: rounded(p50), p99: rounded(p99), max: rounded(max) }
 }
 
-function shadowOf({ cutover }: Run): Verdict['shadow'] {
-  const { compared, outcomes } = cutover?.shadow.totals() ?? NOTHING_COMPARED
-  const { real, lag, order, unsettled } = outcomes
-  return { compared, real, lag, order, unsettled }
-}
-
-const NOTHING_COMPARED = { compared: 0, outcomes: { real: 0, lag: 0, order: 0, unsettled: 0 } } as const
-
-function realOnes({ cutover }: Run): string[] {
-  const { statements, mismatches } = cutover?.shadow.report() ?? { statements: [], mismatches: [] }
-  return mismatches
-    .filter(({ outcome }) => outcome === 'real')
-    .map(({ fingerprint, detail }) => {
-      const text = statements.find((statement) => statement.fingerprint === fingerprint)?.text
-      return `${text ?? fingerprint}: ${detail}`
-    })
+function shadowOf({ crew }: Run): Verdict['shadow'] {
+  const sum = { compared: 0, real: 0, lag: 0, order: 0, unsettled: 0 }
+  for (const tally of crew.tallies)
+    if (tally) for (const key of Object.keys(sum) as (keyof typeof sum)[]) sum[key] += tally.compared[key]
+  return sum
 }
 
 /** A call belongs to the cutover that it met, else to the stretch in which it was answered. */
@@ -240,5 +244,3 @@ export function messageOf(error: unknown): string {
   const code = 'code' in error && typeof error.code === 'string' ? ` (${error.code})` : ''
   return `${error.message}${code}`
 }
-
-const rounded = (value: number): number => Math.round(value * 100) / 100

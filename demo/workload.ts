@@ -2,7 +2,7 @@
 import type { Pool } from 'pg'
 import { setMaxListeners } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Ledger, Side } from './ledger.js'
+import type { Entry, Ledger, Side } from './ledger.js'
 import { READS, REPORT, anyRead, lookUp, report } from './reads.js'
 import type { Seed } from './schema.js'
 import { WRITES, anyWrite, below, changeOfMind } from './writes.js'
@@ -14,6 +14,17 @@ export interface Load {
   /** Of all writers together, a second; readers go at half of it. */
   readonly rate: number
 }
+
+/** Which part of the whole load a process carries. */
+export interface Part {
+  /** The demo's own is 0. */
+  readonly process: number
+  /** The numbers of its first writer and its first reader among all. */
+  readonly firstWriter: number
+  readonly firstReader: number
+}
+
+const ALL: Part = { process: 0, firstWriter: 0, firstReader: 0 }
 
 export interface Workload {
   /** Resolves when every call under way has its answer. May be called again. */
@@ -28,7 +39,7 @@ const MINDS_CHANGED = 1 / 40
 export async function startWorkload(
   pool: Pool,
   ledger: Ledger,
-  { seed, load, sideOf }: { seed: Seed; load: Load; sideOf: (port: number) => Side },
+  { seed, load, sideOf, part = ALL }: { seed: Seed; load: Load; sideOf: (port: number) => Side; part?: Part },
 ): Promise<Workload> {
   const { rows } = await pool.query<{ id: string }>('select id from shop.customers order by id limit 5000')
   const customers = rows.map(({ id }) => id)
@@ -40,12 +51,16 @@ export async function startWorkload(
     events: [],
   }))
   // One reader makes them all: while it waits for a client the others read on. A single one makes both.
-  const isReporter = (reader: number): boolean => (load.readers === 1 ? below(10) === 0 : reader === 0)
+  const isReporter = (reader: number): boolean =>
+    reader === 0 && part.process === 0 && (load.readers > 1 || below(10) === 0)
   const turns = people.map((known, index) => {
     const writing = index < load.writers
     const step = writing
-      ? () => write(pool, ledger, index, known, sideOf)
-      : () => read(pool, ledger, index - load.writers, known, sideOf, isReporter(index - load.writers))
+      ? () => write(pool, ledger, { ...part, writer: part.firstWriter + index }, known, sideOf)
+      : () => {
+          const reader = index - load.writers
+          return read(pool, ledger, part.firstReader + reader, known, sideOf, isReporter(reader))
+        }
     return {
       step,
       meanMillis: writing ? (1000 * load.writers) / load.rate : (2000 * load.readers) / load.rate,
@@ -82,7 +97,7 @@ async function keepAt(step: () => Promise<void>, meanMillis: number, signal: Abo
 async function write(
   pool: Pool,
   ledger: Ledger,
-  writer: number,
+  { process, writer }: Pick<Entry, 'process' | 'writer'>,
   known: Known,
   sideOf: (port: number) => Side,
 ): Promise<void> {
@@ -93,7 +108,7 @@ async function write(
     if (!kind) return await changeOfMind(pool, number, known)
     const { port, effects = [], place }: Told = await WRITES[kind].run(pool, number, known)
     const acked = performance.now()
-    ledger.acknowledge({ number, kind, writer, side: sideOf(port), sent, acked, effects, place })
+    ledger.acknowledge({ number, kind, process, writer, side: sideOf(port), sent, acked, effects, place })
   } catch (error) {
     ledger.failed(kind ?? 'change of mind', error)
   }

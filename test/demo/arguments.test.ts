@@ -16,6 +16,7 @@ it('has a default for everything', () => {
     rate: 800,
     writers: 16,
     readers: 8,
+    processes: 1,
   })
 })
 
@@ -58,9 +59,18 @@ it('takes what the usage names', () => {
     '--writers',
     '--readers',
     '--slow-transaction',
+    '--processes',
     '--help',
   ])
     expect(USAGE).toContain(`  ${flag}`)
+})
+
+it('moves several processes by a file, unless it is told otherwise', () => {
+  expect(readArguments(['--processes', '8'])).toMatchObject({ processes: 8, source: 'file' })
+  expect(readArguments(['--processes=2', '--source=memory', '--slow-transaction=300'])).toMatchObject({
+    source: 'memory',
+    slowTransactionMillis: 300,
+  })
 })
 
 it.each([
@@ -82,7 +92,14 @@ it.each([
   ['a transaction that is longer than a hold may be', ['--slow-transaction', '5001'], '--slow-transaction'],
   ['a transaction of no number', ['--slow-transaction', '1s'], "not '1s'"],
   ['a transaction without its time', ['--slow-transaction'], '--slow-transaction'],
-  ['an unknown source', ['--source', 'vault'], "--source takes memory or launchdarkly, not 'vault'"],
+  ['an unknown source', ['--source', 'vault'], "--source takes memory or file or launchdarkly, not 'vault'"],
+  ['too many processes', ['--processes', '25'], '--processes takes a whole number from 1 to 24'],
+  ['a process without a writer', ['--processes', '3', '--writers', '2'], '--writers 2 is too few'],
+  [
+    'a slow transaction in nobody knows which process',
+    ['--processes', '2', '--slow-transaction', '300'],
+    'needs --source memory',
+  ],
   ['an unknown mirror', ['--mirror', 'glass'], "--mirror takes replication or dual-write, not 'glass'"],
   ['a report in a folder that is not there', ['--report', '/nowhere/at/all.html'], 'cannot be written'],
   ['a report that is a folder', ['--report', tmpdir()], '.html'],

@@ -1,5 +1,6 @@
 // A small seed of the demo by flips of a flag alone: the same stages, traffic, audit and report, on servers of its own.
 import { afterAll, beforeAll, expect, inject, it } from 'vitest'
+import { tallyOf } from '../../demo/application.js'
 import { page } from '../../demo/report.js'
 import { Run } from '../../demo/run.js'
 import { asLines } from '../../demo/screen.js'
@@ -8,6 +9,7 @@ import { summary } from '../../demo/summary.js'
 import { verdictOf } from '../../demo/verdict.js'
 import type { Verdict } from '../../demo/verdict.js'
 import { SLOW } from '../../demo/writes.js'
+import type { Cutover } from '../../src/index.js'
 import { startPair } from '../support/servers.js'
 import type { Pair } from '../support/servers.js'
 
@@ -17,6 +19,7 @@ const SETTINGS = {
   rate: 300,
   writers: 6,
   readers: 3,
+  processes: 1,
   source: 'launchdarkly',
   mirror: 'replication',
   slowTransactionMillis: 600,
@@ -127,7 +130,9 @@ it('is not content with a compared read that differs for real, and names it', ()
       ],
     }),
   }
-  const differing = Object.create(run, { cutover: { value: { shadow } } }) as Run
+  const told = tallyOf({ shadow, status: () => run.moving.status() } as unknown as Cutover)
+  const crew = { pids: run.crew.pids, tallies: [told] }
+  const differing = Object.create(run, { crew: { value: crew } }) as Run
   const { ok, complaints } = verdictOf(differing)
   expect(ok).toBe(false)
   expect(complaints).toEqual([`1 compared reads whose answers differ for real\n    ${text}: a row differs`])

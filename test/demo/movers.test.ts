@@ -48,6 +48,15 @@ const REQUESTS = {
     'advance("rampdown")',
     'advance("new")',
   ],
+  file: [
+    'file → "mirror"',
+    'file → "shadow"',
+    'file → "live"',
+    'file → "shadow"',
+    'file → "live"',
+    'file → "rampdown"',
+    'file → "new"',
+  ],
   launchdarkly: [
     'flag → "dualwrite"',
     'flag → "shadow"',

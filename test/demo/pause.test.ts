@@ -1,5 +1,6 @@
 // The pause and the writes on a wrong side, as the demo reads them out of its ledger.
 import { expect, it } from 'vitest'
+import { shareOut } from '../../demo/crew.js'
 import { Ledger } from '../../demo/ledger.js'
 import type { Side } from '../../demo/ledger.js'
 import { pauseOf, writesOnTheWrongSide } from '../../demo/pause.js'
@@ -13,6 +14,7 @@ function ledgerOf(writes: readonly [side: Side, sent: number, acked: number, kin
     ledger.acknowledge({
       number: ledger.issue(),
       kind,
+      process: 0,
       writer: 0,
       side,
       sent,
@@ -94,4 +96,55 @@ it.each([
     { opened: 'new', at: 22 },
   ])
   expect(wrong.map(({ number }) => number)).toEqual(numbers)
+})
+
+it('takes each process alone or all together, in whatever order their writes were told', () => {
+  const ledger = ledgerOf([])
+  const write = (process: number, side: Side, sent: number, acked: number): void =>
+    ledger.take({
+      entries: [
+        {
+          number: 100 * process + acked,
+          kind: 'record an event',
+          process,
+          writer: process,
+          side,
+          sent,
+          acked,
+          effects: [],
+          place: undefined,
+        },
+      ],
+      reads: [],
+      failures: [],
+      stale: 0,
+    })
+  write(1, 'old', 1, 14)
+  write(1, 'new', 16, 30)
+  write(0, 'old', 0, 10)
+  write(0, 'new', 11, 25)
+  const span = (process?: number): unknown => {
+    const { lastLeft, firstOpened } = pauseOf(ledger, 'new', 0, 99, process) ?? {}
+    return [lastLeft, firstOpened]
+  }
+  expect([span(), span(0), span(1), span(2)]).toEqual([
+    [14, 25],
+    [10, 25],
+    [14, 30],
+    [undefined, undefined],
+  ])
+})
+
+it('gives no process the number of another one', () => {
+  const ledgers = [0, 1, 2].map((process) => new Ledger(process, 3))
+  const numbers = [1, 2, 3, 4].flatMap(() => ledgers.map((ledger) => ledger.issue()))
+  expect(new Set(numbers).size).toBe(12)
+})
+
+it('shares out writers, readers and rate, each to one process', () => {
+  const shares = shareOut({ writers: 16, readers: 3, rate: 800 }, 5)
+  expect(shares.map(({ load }) => load.writers)).toEqual([4, 3, 3, 3, 3])
+  expect(shares.map(({ part }) => part.firstWriter)).toEqual([0, 4, 7, 10, 13])
+  expect(shares.reduce((sum, { load }) => sum + load.readers, 0)).toBe(3)
+  expect(shares.reduce((sum, { load }) => sum + load.rate, 0)).toBeCloseTo(800)
 })
