@@ -3,7 +3,7 @@ import pg from 'pg'
 
 const IDS = /insert into "public"\."item"[^$]*\$r\w*\$\{([^}]*)\}/
 // One that the session has planned; what deletes has the keys alone, and so one array.
-const PLANNED_IDS = /execute cutover_\w+ \(\s*\$r\w*\$\{([^}]*)\}\$r\w*\$::text\[\], /
+const PLANNED_IDS = /execute cutover_\w+ \(\s*\$r\w*\$\{([^}]*)\}\$r\w*\$::\w+\[\], /
 
 type Query = (this: pg.Client, ...given: readonly unknown[]) => unknown
 

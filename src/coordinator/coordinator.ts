@@ -131,7 +131,7 @@ async function runStep(
 
 /** What the fleet had to do with a step. */
 const asked = ({ barrier }: Attempt, { name }: Step): string | undefined =>
-  barrier && barrier.size > 0 && ASKED.has(name) ? `${barrier.size} other processes` : undefined
+  barrier && barrier.size > 0 && ASKED.has(name) ? `${barrier.size} other member${barrier.size === 1 ? '' : 's'}` : undefined
 
 const ASKED: ReadonlySet<string> = new Set(['prepare', 'hold', 'drain', 'stop-reads'])
 

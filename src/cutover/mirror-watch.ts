@@ -19,6 +19,8 @@ export class MirrorWatch {
   readonly #phase: () => Phase | undefined
   #meter: MirrorMeter = new LagMeter()
   #timer: NodeJS.Timeout | undefined
+  /** Why there was no housekeeping, as it was told last. */
+  #told: string | undefined
   #looking = false
 
   /** `phase` is undefined while nothing must be touched, as during a change of writer. */
@@ -62,8 +64,10 @@ export class MirrorWatch {
   #keepHouse(): void {
     if (this.#m.mirror !== 'replication' || !this.#has(this.#phase())) return
     housekeeping(this.#m).catch((error: unknown) => {
-      if (this.#phase() === undefined) return
       const message = error instanceof Error ? error.message : String(error)
+      // A right that is missing is missing each time.
+      if (this.#phase() === undefined || message === this.#told) return
+      this.#told = message
       this.#m.events.publish('warning', { name: this.#m.name, code: 'HOUSEKEEPING', message })
     })
   }

@@ -227,7 +227,7 @@ export class Barrier {
     const more = who.length > named.length ? `; and ${who.length - named.length} more` : ''
     return new CutoverError(
       'ERR_MEMBERS',
-      `${who.length} of ${this.#members.length} other processes of the fleet did not follow: ${named.join('; ')}${more}`,
+      `${who.length} of ${this.#members.length} other members of the fleet did not follow: ${named.join('; ')}${more}`,
       { details: { members: who } },
     )
   }

@@ -86,7 +86,7 @@ it('asks every member for each step in turn, and tells them of the end', async (
     expect(heard[0]?.tables).toEqual(['"public"."item"'])
     expect(heard.at(-1)).toMatchObject({ outcome: 'done' })
   }
-  const told = steps.filter(({ state, detail }) => state === 'done' && detail === '2 other processes')
+  const told = steps.filter(({ state, detail }) => state === 'done' && detail === '2 other members')
   expect(told.map(({ step }) => step)).toEqual(['prepare', 'hold', 'drain', 'stop-reads'])
   const noted = await lastAttempt(f.m.control[from].run, f.m.name)
   expect(noted.filter(({ state }) => state === 'done').map(({ step }) => step)).toEqual([
