@@ -2,7 +2,9 @@
 import { spawnSync } from 'node:child_process'
 import { parseArgs } from 'node:util'
 
-const USAGE = 'Usage: npm run test:soak -- [--minutes N]   N: whole minutes in all, 3 to 1,440; default 15'
+const USAGE = `Usage: npm run test:soak -- [--minutes N] [--cutovers N]
+  --minutes   whole minutes in all, 3 to 1,440; default 15
+  --cutovers  so many moves of the bank under chaos, however long they take, in place of half of the minutes`
 
 interface Run {
   readonly name: string
@@ -10,15 +12,21 @@ interface Run {
   readonly env?: Readonly<Record<string, string>>
 }
 
-/** A third of the time is for dual-write under everything at once, a sixth for each of the others. */
-const runs = (seconds: number): readonly Run[] => {
-  const share = Math.floor(seconds / 6)
+/** Half of the time is for the bank, a sixth for dual-write under everything at once, a twelfth for each of the others. */
+const runs = (seconds: number, cutovers: number | undefined): readonly Run[] => {
+  const share = Math.floor(seconds / 12)
   const rivals = (mirror: string): Run => ({
     name: `rival coordinators, mirror ${mirror}, ${share} s`,
     command: ['vitest', 'run', 'test/fleet/rivals.test.ts'],
     env: { RIVALS_SECONDS: String(share), RIVALS_MIRROR: mirror },
   })
   return [
+    {
+      name: `a bank under chaos, ${cutovers === undefined ? `${6 * share} s` : `${cutovers} moves`}`,
+      command: ['vitest', 'run', 'test/fleet/chaos.test.ts'],
+      env:
+        cutovers === undefined ? { CHAOS_SECONDS: String(6 * share) } : { CHAOS_CUTOVERS: String(cutovers) },
+    },
     {
       name: `random work and failures by dual-write, ${2 * share} s`,
       command: ['vitest', 'run', 'test/fleet/dual-write.test.ts'],
@@ -34,23 +42,36 @@ const runs = (seconds: number): readonly Run[] => {
   ]
 }
 
-function minutesOf(argv: readonly string[]): number | undefined {
+interface Wanted {
+  readonly minutes: number
+  readonly cutovers: number | undefined
+}
+
+function wantedBy(argv: readonly string[]): Wanted | undefined {
   try {
-    const { values } = parseArgs({ args: [...argv], options: { minutes: { type: 'string', default: '15' } } })
+    const { values } = parseArgs({
+      args: [...argv],
+      options: { minutes: { type: 'string', default: '15' }, cutovers: { type: 'string' } },
+    })
     const minutes = Number(values.minutes)
-    return Number.isSafeInteger(minutes) && minutes >= 3 && minutes <= 1_440 ? minutes : undefined
+    const cutovers = values.cutovers === undefined ? undefined : Number(values.cutovers)
+    const known = isWhole(minutes, 3, 1_440) && (cutovers === undefined || isWhole(cutovers, 1, 100_000))
+    return known ? { minutes, cutovers } : undefined
   } catch {
     return undefined
   }
 }
 
-const minutes = minutesOf(process.argv.slice(2))
-if (minutes === undefined) {
+const isWhole = (value: number, least: number, most: number): boolean =>
+  Number.isSafeInteger(value) && value >= least && value <= most
+
+const wanted = wantedBy(process.argv.slice(2))
+if (wanted === undefined) {
   console.error(USAGE)
   process.exitCode = 2
 } else {
   let failed = 0
-  const all = runs(minutes * 60)
+  const all = runs(wanted.minutes * 60, wanted.cutovers)
   for (const { name, command, env } of all) {
     console.log(`\n== ${name}`)
     const { status } = spawnSync('npx', command, { stdio: 'inherit', env: { ...process.env, ...env } })

@@ -9,7 +9,8 @@ import { pauseAt } from './bank-pause.js'
 import { TABLES } from './bank-schema.js'
 import { CALL_MILLIS, codeOf, say } from './bank-words.js'
 import type { BankOrder, Command } from './bank-words.js'
-import { workAsTeller } from './bank-work.js'
+import { readAlong, workAsTeller } from './bank-work.js'
+import type { Teller } from './bank-work.js'
 
 const order = JSON.parse(process.argv[2] ?? '{}') as BankOrder
 const stop = new AbortController()
@@ -114,13 +115,18 @@ while (cutover.phase === undefined)
     await delay(100)
   })
 say({ e: 'ready' })
-await Promise.all(
-  order.writers.map((writer) =>
-    workAsTeller(
-      { cutover, order, board, log, writer, acknowledged: () => void writes++, stopped: awake },
-      stop.signal,
-    ),
-  ),
-)
+const teller = (writer: number): Teller => ({
+  cutover,
+  order,
+  board,
+  log,
+  writer,
+  acknowledged: () => void writes++,
+  stopped: awake,
+})
+await Promise.all([
+  ...order.writers.map((writer) => workAsTeller(teller(writer), stop.signal)),
+  ...(order.readMillis > 0 ? [readAlong(teller(order.writers[0] ?? 0), stop.signal)] : []),
+])
 await cutover.end()
 process.exit(0)

@@ -20,6 +20,8 @@ export interface BankOrder {
   /** Whose acknowledged writes are looked for. */
   readonly others: readonly number[]
   readonly pauseMillis: number
+  /** Between two reads of somebody who does nothing else; 0 where there is nobody. */
+  readonly readMillis: number
   readonly timings: Readonly<Record<string, number>>
   /** Whether another process's acknowledged writes have to be seen by a read that begins later. */
   readonly fresh: boolean

@@ -57,6 +57,19 @@ export async function workAsTeller(teller: Teller, signal: AbortSignal): Promise
   }
 }
 
+/** Looks for what others have been told, as often as that: a process that has not moved shows in its reads alone. */
+export async function readAlong(teller: Teller, signal: AbortSignal): Promise<void> {
+  const random = seededRandom(teller.order.seed * 31 + teller.writer)
+  while (!signal.aborted) {
+    try {
+      await readOther(teller, random)
+    } catch (error) {
+      meet(error)
+    }
+    await delay(teller.order.readMillis)
+  }
+}
+
 interface Own {
   nr: number
   acknowledged: number

@@ -33,6 +33,8 @@ export interface FleetOptions {
   /** About, between two calls of a teller, and between two tries of the prober. */
   readonly pauseMillis: number
   readonly probeMillis: number
+  /** Between two reads of a process that are for nothing else but what others have written; 0 for none. */
+  readonly readMillis: number
   readonly timings: Readonly<Record<string, number>>
   /** Whether a read has to see what any other process was acknowledged before it. */
   readonly fresh: boolean
@@ -261,6 +263,7 @@ export class ChaosFleet {
       from: 0,
       others: Array.from({ length: this.options.members * TELLERS }, (_, writer) => writer),
       pauseMillis: this.options.pauseMillis,
+      readMillis: this.options.readMillis,
       timings: this.options.timings,
       fresh: this.options.fresh,
     }

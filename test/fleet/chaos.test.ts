@@ -11,7 +11,9 @@ const number = (name: string): number | undefined =>
   process.env[name] === undefined ? undefined : Number(process.env[name])
 const SECONDS = number('CHAOS_SECONDS')
 const CUTOVERS = number('CHAOS_CUTOVERS')
-const IS_SOAK = SECONDS !== undefined || CUTOVERS !== undefined
+/** Chosen ones, as `step:fault;step:fault`. */
+const CASES = process.env['CHAOS_CASES']
+const IS_SOAK = SECONDS !== undefined || CUTOVERS !== undefined || CASES !== undefined
 const MEMBERS = number('CHAOS_MEMBERS') ?? (IS_SOAK ? 24 : 8)
 const SEED = number('CHAOS_SEED') ?? Date.now() % 1_000_000
 const FRESH = process.env['CHAOS_FRESH'] !== '0'
@@ -30,11 +32,12 @@ const SHORT_SECONDS = 40
 
 const TIMINGS = {
   prepareTimeoutMillis: 10_000,
-  holdTimeoutMillis: IS_SOAK ? 3_000 : 2_000,
+  holdTimeoutMillis: 4_000,
   drainTimeoutMillis: 1_000,
   fenceTimeoutMillis: 800,
   catchUpTimeoutMillis: 1_200,
-  stopReadsTimeoutMillis: 1_000,
+  // A member that does not answer is waited out for the two seconds of its confirmation.
+  stopReadsTimeoutMillis: 2_600,
   decideTimeoutMillis: 800,
   reverseTimeoutMillis: 8_000,
 }
@@ -48,15 +51,15 @@ it(
       seeds: inject('seeds'),
       pauseMillis: IS_SOAK ? 40 : 60,
       probeMillis: IS_SOAK ? 10 : 25,
+      readMillis: IS_SOAK ? 15 : 0,
       timings: TIMINGS,
       fresh: FRESH,
     })
     const verdicts: Verdict[] = []
     try {
       // On a machine that has no time for it, the short run does fewer.
-      const until =
-        performance.now() + (SECONDS ?? (CUTOVERS === undefined ? SHORT_SECONDS : Infinity)) * 1_000
-      const only = process.env['CHAOS_CASES']?.split(';').map((one) => {
+      const until = performance.now() + (SECONDS ?? (IS_SOAK ? Infinity : SHORT_SECONDS)) * 1_000
+      const only = CASES?.split(';').map((one) => {
         const [step = '', fault = ''] = one.split(':')
         return { step, fault }
       })
@@ -65,8 +68,10 @@ it(
         const next = cases.next()
         if (next.done === true) break
         const began = performance.now()
-        const verdict = await runCase(fleet, next.value, seededRandom(SEED * 7_919 + count))
+        const seed = SEED * 7_919 + count
+        const verdict = { seed, ...(await runCase(fleet, next.value, seededRandom(seed))) }
         verdicts.push(verdict)
+        keep(verdicts, fleet.errors)
         console.log(
           `${count + 1}. ${verdict.step}: ${verdict.fault}, ${verdict.direction}: ${verdict.outcome} (${verdict.said.slice(0, 200)}), ` +
             `longest hold ${verdict.longestHoldMillis} ms, ${Math.round(performance.now() - began)} ms` +
@@ -98,6 +103,10 @@ function report(verdicts: readonly Verdict[], errors: ReadonlyMap<string, number
   console.log(
     `errors to try again: ${[...errors].map(([code, count]) => `${code} ${count}`).join(', ') || 'none'}`,
   )
+}
+
+// After each, so that a run which is ended is not for nothing.
+function keep(verdicts: readonly Verdict[], errors: ReadonlyMap<string, number>): void {
   if (!IS_SOAK) return
   mkdirSync('.results', { recursive: true })
   writeFileSync(
