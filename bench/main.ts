@@ -27,6 +27,10 @@ const BENCHMARKS = {
         ? (await import('./facade-on-stub.js')).facadeOnStub(quick)
         : (await import('./facade-on-server.js')).facadeOnServer(quick),
   },
+  fleet: {
+    answers: 'how long does a whole fleet pause, and what do its members cost at rest?',
+    run: async ({ quick }) => (await import('./fleet.js')).fleet(quick),
+  },
   flip: {
     answers:
       'how long does a flip take, from the write of the flag to the swapped route and the changed phase?',

@@ -40,7 +40,7 @@ beforeAll(async () => {
   )
   verdict = verdictOf(run, trouble)
   await run.end()
-})
+}, 120_000)
 
 afterAll(() => pair.destroy())
 

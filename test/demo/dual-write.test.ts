@@ -38,7 +38,7 @@ beforeAll(async () => {
   )
   verdict = verdictOf(run, trouble)
   await run.end()
-})
+}, 120_000)
 
 afterAll(() => databases.drop())
 
