@@ -17,7 +17,10 @@ export async function findWriter(m: Migration): Promise<SideRow | undefined> {
   for (const one of [old, opened]) {
     if (one.status === 'rejected' && isCutoverError(one.reason, 'ERR_PREFLIGHT')) throw one.reason
   }
-  const newWrites = opened.status === 'fulfilled' && opened.value?.status === 'writer'
+  const newWrites =
+    opened.status === 'fulfilled' &&
+    opened.value?.status === 'writer' &&
+    !(old.status === 'fulfilled' && outranks(m, old.value, opened.value))
   const newKnows = opened.status === 'fulfilled' && opened.value !== undefined
   // The old side's row is the first thing that a migration makes, and it is never taken away.
   if (old.status === 'fulfilled' && old.value === undefined && !newKnows) return undefined
@@ -30,4 +33,17 @@ export async function findWriter(m: Migration): Promise<SideRow | undefined> {
     deadline: performance.now() + holdTimeoutMillis + SETTLE_MARGIN_MILLIS,
     patienceMillis: holdTimeoutMillis,
   })
+}
+
+/** Both say that they write: one was restored from a state of before, which the later epoch tells. */
+function outranks(m: Migration, old: SideRow | undefined, opened: SideRow): boolean {
+  if (old?.status !== 'writer') return false
+  const oldIsLater = old.epoch > opened.epoch
+  const [writer, restored] = oldIsLater ? [old, opened] : [opened, old]
+  m.events.publish('warning', {
+    name: m.name,
+    code: 'TWO_WRITERS',
+    message: `both databases say that they take writes: the ${writer.side} one at epoch ${writer.epoch} is used, the ${restored.side} one at epoch ${restored.epoch} was restored from an older state and must not be written`,
+  })
+  return oldIsLater
 }
