@@ -186,7 +186,7 @@ export class ChaosFleet {
         return [place]
       })
       if (open.length === 0 || performance.now() > deadline) return last
-      await delay(25)
+      await delay(60)
     }
   }
 

@@ -59,10 +59,7 @@ export class BankProcess {
     for (const pipe of [this.#child.stdin, this.#child.stdio[3]]) pipe?.on('error', () => {})
     if (this.#child.stdout)
       createInterface({ input: this.#child.stdout }).on('line', (line) => this.#said(line))
-    this.#ended = once(this.#child, 'close').then(() => {
-      this.#over = true
-      for (const one of this.#awaited) one.resolve(undefined)
-    })
+    this.#ended = this.#end()
   }
 
   get alive(): boolean {
@@ -115,6 +112,12 @@ export class BankProcess {
     await this.#ended
     clearTimeout(impatience)
     return this.#child.exitCode === 0
+  }
+
+  async #end(): Promise<void> {
+    await once(this.#child, 'close')
+    this.#over = true
+    for (const one of this.#awaited) one.resolve(undefined)
   }
 
   #said(line: string): void {

@@ -6,14 +6,14 @@ import { seededRandom } from './seeded-random.js'
 
 /** Each cell once, before any of them a second time. */
 export function* casesOf(seed: number): Generator<Case, never> {
+  const cells = STEPS.flatMap(({ name: step }) => [...FAULTS.keys()].map((fault) => ({ step, fault })))
+  for (let round = 0; ; round++) yield* inSomeOrder(cells, seed + round)
+}
+
+export function* inSomeOrder<T>(all: readonly T[], seed: number): Generator<T, void> {
   const random = seededRandom(seed)
-  for (;;) {
-    const cells = STEPS.flatMap(({ name: step }) => [...FAULTS.keys()].map((fault) => ({ step, fault })))
-    for (let left = cells.length; left > 0; left--) {
-      const [one] = cells.splice(Math.floor(random() * left), 1)
-      if (one) yield one
-    }
-  }
+  const left = [...all]
+  while (left.length > 0) yield* left.splice(Math.floor(random() * left.length), 1)
 }
 
 const LETTERS: Readonly<Record<Verdict['outcome'], string>> = {
