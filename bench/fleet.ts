@@ -1,12 +1,12 @@
 // What a fleet of members costs: the pause of all of them together, their traffic at rest, and how both grow with their number.
 import { loadavg } from 'node:os'
 import { startPair, type Pair } from '../test/support/servers.js'
-import { databases, ITEM, someItems, type Urls } from './dual-write/ground.js'
+import { databases, ITEM, someItems } from './dual-write/ground.js'
 import { HEAD, isMet, line, median, type Outcome } from './dual-write/outcome.js'
 import { quantile } from './paired.js'
 import { startProcesses, type FleetProcess } from './fleet/fleet-process.js'
 import { medianSteps, pauses, type FleetPause } from './fleet/pauses.js'
-import { cpuRatio, rest } from './fleet/rest.js'
+import { cpuRatio, rest, TELLING } from './fleet/rest.js'
 import type { FleetOrder } from './fleet/words.js'
 
 const ROWS = 10_000
@@ -31,7 +31,8 @@ export async function fleet(quick: boolean) {
   }
   for (const [name, part] of Object.entries<Part>(PARTS)) {
     if (only && !only.includes(name)) continue
-    const pair = await startPair({ settings: { shared_buffers: '128MB', max_connections: '600' } })
+    const settings = { shared_buffers: '128MB', max_connections: '600' }
+    const pair = await startPair({ settings: name === 'pause' ? settings : { ...settings, ...TELLING } })
     try {
       await part(pair, quick, tell)
     } finally {
@@ -45,8 +46,6 @@ export async function fleet(quick: boolean) {
   }
   return { outcomes: outcomes.map((outcome) => ({ ...outcome, met: isMet(outcome) })) }
 }
-
-const adminOf = (pair: Pair): Urls => ({ old: pair.old.url(), new: pair.new.url() })
 
 async function begin(
   pair: Pair,
@@ -123,7 +122,7 @@ async function atRest(pair: Pair, quick: boolean, tell: (outcome: Outcome) => vo
   const half = PROCESSES / 2
   const members = await begin(pair, 'bench_rest', PROCESSES, { ...order, control: true })
   try {
-    const idle = await rest(members, PROCESSES, adminOf(pair), 'bench_rest', quick ? 8_000 : 20_000)
+    const idle = await rest(members, PROCESSES, pair, 'bench_rest', quick ? 8_000 : 20_000)
     tell(
       median('control statements of a member at rest', 'a second', [idle.statementsASecond], {
         most: MOST_STATEMENTS,
@@ -182,7 +181,7 @@ async function scale(pair: Pair, quick: boolean, tell: (outcome: Outcome) => voi
       rate: SCALE.writesASecond / processes,
     })
     try {
-      const idle = await rest(all, members, adminOf(pair), name, quick ? 5_000 : 10_000)
+      const idle = await rest(all, members, pair, name, quick ? 5_000 : 10_000)
       tell(median(`${members} members: statements of each at rest`, 'a second', [idle.statementsASecond]))
       tell(median(`${members} members: CPU time of each at rest`, 'ms a second', [idle.cpuMillisASecond]))
       await Promise.all(all.map((one) => one.do('go')))

@@ -1,23 +1,19 @@
 // What members cost while nothing is moved: statements at the servers, connections, and CPU time of their processes.
+import { readFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
+import type { Pair, Server } from '../../test/support/servers.js'
 import { withClient } from '../dual-write/ground.js'
-import type { Urls } from '../dual-write/ground.js'
 import type { FleetProcess } from './fleet-process.js'
 
 const SIDES = ['old', 'new'] as const
 
-/** Counted by the servers from outside: asking does not count. Each statement of a member is a transaction of its own. */
-async function transactions(admin: Urls, database: string): Promise<number> {
-  let sum = 0
-  for (const side of SIDES)
-    sum += await withClient(admin[side], async (client) => {
-      const { rows } = await client.query<{ count: string }>(
-        'select xact_commit + xact_rollback as count from pg_stat_database where datname = $1',
-        [database],
-      )
-      return Number(rows[0]?.count)
-    })
-  return sum
+/** With these settings a server tells of every statement; counting transactions would count those of the apply workers as well. */
+export const TELLING = { log_statement: 'all' } as const
+
+/** What members have sent so far, by the server's own log. */
+function statements(server: Server, database: string): number {
+  const told = new RegExp(`pg-cutover[^@\\n]*@${database} LOG: +(?:statement|execute)`, 'g')
+  return readFileSync(server.logFile, 'utf8').match(told)?.length ?? 0
 }
 
 export interface Rest {
@@ -33,19 +29,20 @@ export interface Rest {
 export async function rest(
   processes: readonly FleetProcess[],
   members: number,
-  admin: Urls,
+  pair: Pair,
   database: string,
   millis: number,
 ): Promise<Rest> {
   await Promise.all(processes.map((one) => one.do('begin')))
   const began = performance.now()
-  const before = await transactions(admin, database)
+  const sum = (): number => SIDES.reduce((so, side) => so + statements(pair[side], database), 0)
+  const before = sum()
   await delay(millis)
-  const after = await transactions(admin, database)
+  const after = sum()
   const seconds = (performance.now() - began) / 1000
   const told = await Promise.all(processes.map((one) => one.tell()))
   const connections = async (side: (typeof SIDES)[number]): Promise<number> =>
-    withClient(admin[side], async (client) => {
+    withClient(pair[side].url(), async (client) => {
       const { rows } = await client.query<{ count: number }>(
         `select count(*)::int as count from pg_stat_activity where datname = $1 and application_name like 'pg-cutover%'`,
         [database],
