@@ -85,6 +85,7 @@ export function interruptible(
           refuse()
           await gate.stopReads(deadlineMillis)
         },
+        disarm: () => gate.disarm(),
         release: (side) => gate.release(side),
         sweep: (side) => gate.sweep(side),
         backends: (side) => gate.backends(side),

@@ -22,6 +22,8 @@ export interface ChangeOptions {
   readonly preflight?: boolean
   /** Called as soon as traffic goes to the other side, before what is left to do after the pause. Must not throw. */
   readonly onMoved?: () => void
+  /** Called where an attempt ends and this process is still held, by a lease that has no connections any more. Must not throw. */
+  readonly onLeftHeld?: () => void
 }
 
 /**
@@ -59,7 +61,7 @@ async function runAttempt(
   m: Migration,
   to: Side,
   target: Phase,
-  { preflight = true, onMoved }: ChangeOptions,
+  { preflight = true, onMoved, onLeftHeld }: ChangeOptions,
   last: boolean,
 ): Promise<CutoverEvent> {
   const a = beginAttempt(m, otherSide(to), target, preflight)
@@ -90,6 +92,7 @@ async function runAttempt(
     throw error
   } finally {
     await Promise.all([endAttempt(a), journal.close()])
+    if (a.hold && a.settled === undefined) onLeftHeld?.()
   }
 }
 
@@ -131,7 +134,9 @@ async function runStep(
 
 /** What the fleet had to do with a step. */
 const asked = ({ barrier }: Attempt, { name }: Step): string | undefined =>
-  barrier && barrier.size > 0 && ASKED.has(name) ? `${barrier.size} other member${barrier.size === 1 ? '' : 's'}` : undefined
+  barrier && barrier.size > 0 && ASKED.has(name)
+    ? `${barrier.size} other member${barrier.size === 1 ? '' : 's'}`
+    : undefined
 
 const ASKED: ReadonlySet<string> = new Set(['prepare', 'hold', 'drain', 'stop-reads'])
 
@@ -168,7 +173,7 @@ async function takeWayOut(a: Attempt, step: Step, error: unknown): Promise<void>
   a.over = true
   if (!a.hold) {
     // Nobody waits and nothing was sent; how a rival fares is none of our business.
-    a.release = m.gate.release(from)
+    m.gate.disarm()
     throw error
   }
   const holdEnds = a.hold.ends
@@ -181,6 +186,8 @@ async function takeWayOut(a: Attempt, step: Step, error: unknown): Promise<void>
   } catch (cause) {
     // Nothing was sent that could have changed anything: the side being left is as good or bad as it was before.
     if (a.fence !== 'none') throw cause
+    // A member may serve it only once it is confirmed there.
+    if (m.self !== undefined) throw error
     settled = from
   }
   letGo(a, settled)

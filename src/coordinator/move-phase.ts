@@ -19,6 +19,8 @@ export interface MoveOptions {
   readonly onCopying?: (copying: boolean) => void
   /** Called as soon as traffic goes to the other side, before what is left to do after the pause. Must not throw. */
   readonly onMoved?: () => void
+  /** Called where an attempt ends and this process is still held, since nobody could say where its work may go on. */
+  readonly onLeftHeld?: () => void
   /** Called with the writer's row once it says the phase, before a mirror that is not needed any more is taken away. */
   readonly onNoted?: (row: SideRow | undefined) => void
   /** Told what could not be taken away of a mirror that is not needed any more. The phase stands all the same. */
@@ -83,10 +85,14 @@ async function change(
   m: Migration,
   from: Phase,
   to: Phase,
-  { onMoved, onNoted }: MoveOptions,
+  { onMoved, onLeftHeld, onNoted }: MoveOptions,
 ): Promise<CutoverEvent> {
   const opened = otherSide(writerOf(from))
-  const event = await changeWriter(m, opened, to, { lock: false, ...(onMoved && { onMoved }) })
+  const event = await changeWriter(m, opened, to, {
+    lock: false,
+    ...(onMoved && { onMoved }),
+    ...(onLeftHeld && { onLeftHeld }),
+  })
   onNoted?.(await readSide(m.control[opened], m.name))
   return event
 }

@@ -1,7 +1,6 @@
 // Coordinated mode: the truth is a row on each side, and a change of writer is the coordinator's table of steps.
 import type { Migration } from '../control/migration.js'
 import type { SideRow } from '../control/side-row.js'
-import { findWriter } from '../coordinator/find-writer.js'
 import { movePhase } from '../coordinator/move-phase.js'
 import { refuseIllegal } from '../coordinator/refuse-illegal.js'
 import { CutoverError } from '../errors.js'
@@ -12,9 +11,11 @@ import { memberIdentity } from '../fleet/member-state.js'
 import type { MirrorStatus } from '../mirror/lag.js'
 import { writerOf, type Phase, type Side, type Wish } from '../phase/phases.js'
 import type { HoldLease } from '../pool/gate.js'
+import type { CoreState } from '../pool/gate-state.js'
 import type { PoolCore } from '../pool/pool-core.js'
 import { serviceName } from './connections.js'
 import { endOfHold, endOfMembersHold } from './end-of-hold.js'
+import { firstRow } from './first-row.js'
 import { followTogether, type MoveHooks } from './follow-together.js'
 import { keepTrying, type Trying } from './keep-trying.js'
 import type { ResolvedOptions } from './read-options.js'
@@ -43,8 +44,10 @@ export class CoordinatedMode implements Mode, MemberHome {
   #looking: Trying | undefined
   readonly #again: () => void
   #closed = false
-  /** The source has asked for a hold, which ends with its next word. */
-  #holding = false
+  /** The gate's state as a hold that the source has asked for has made it; it ends with the source's next word. */
+  #holding: CoreState | undefined
+  /** A change of writer has left this process held, and its connections are closed. */
+  #leftHeld = false
 
   constructor(core: PoolCore, events: CutoverEvents, options: ResolvedOptions, again: () => void) {
     this.core = core
@@ -112,9 +115,7 @@ export class CoordinatedMode implements Mode, MemberHome {
 
   async #begin(): Promise<void> {
     await this.#mirroring.load()
-    const row = await findWriter(this.m)
-    if (this.#closed) return
-    await this.#member?.start(row)
+    const row = await firstRow(this.m, this.#member, () => this.#closed)
     if (this.#closed) return
     this.#rest(row?.phase ?? 'old', row)
     this.#member?.watch()
@@ -124,13 +125,17 @@ export class CoordinatedMode implements Mode, MemberHome {
 
   async follow(wish: Wish): Promise<string | undefined> {
     if (wish === 'hold') {
-      if (this.#moving) throw busy()
-      this.#holding = true
+      const { state } = this.core
+      // Who holds already may have promised to others that nothing starts before they say so.
+      if (this.#moving || (state.kind === 'held' && state !== this.#holding)) throw busy()
       this.core.hold(this.#lease('flow'))
+      this.#holding = this.core.state
       return undefined
     }
-    if (this.#holding && !this.#moving) this.core.release(this.core.side)
-    this.#holding = false
+    if (this.core.state === this.#holding && !this.#moving)
+      if (this.#member) this.#member.letGo()
+      else this.core.release(this.core.side)
+    this.#holding = undefined
     if (wish === this.phase) return undefined
     refuseIllegal(this.phase, wish, this.m.mirror)
     if (!this.#options.autoAdvance) return `autoAdvance is off; advance("${wish}") moves`
@@ -154,6 +159,9 @@ export class CoordinatedMode implements Mode, MemberHome {
       )
     } finally {
       this.#moving = undefined
+      if (this.#leftHeld && this.core.state.kind === 'held')
+        this.core.hold({ ...this.#lease('wait'), millis: 1 })
+      this.#leftHeld = false
       this.#mirroring.look()
       this.#member?.look()
     }
@@ -162,7 +170,7 @@ export class CoordinatedMode implements Mode, MemberHome {
   /** What to do where a statement of this process met a fence: find out who writes, and go there. */
   afterFence(): HoldLease {
     // From here the hold is no longer the source's, whose next word must not let calls go to the side that was shut.
-    this.#holding = false
+    this.#holding = undefined
     return this.#lease('wait', this.#options.timings.holdTimeoutMillis)
   }
 
@@ -196,6 +204,7 @@ export class CoordinatedMode implements Mode, MemberHome {
         this.#mirroring.rest(to)
         this.#member?.moved()
       },
+      onLeftHeld: () => (this.#leftHeld = true),
       onNoted: (row) => this.#rest(to, row),
       onLeftBehind: (error) => this.#mirroring.leftBehind(error),
     })

@@ -1,5 +1,6 @@
 // How a member gets to the side that has the right to write: it is listed there first, and then serves by that side's row.
 import type { SideRow } from '../control/side-row.js'
+import { CutoverError } from '../errors.js'
 import type { Side } from '../phase/phases.js'
 import type { Confirmation } from './confirmation.js'
 import type { Hearing } from './hearing.js'
@@ -50,9 +51,10 @@ export class Crossing {
     return row.side
   }
 
-  /** Serves by the writer's row, once this process is listed there; unconfirmed where it cannot be. */
+  /** Serves by the writer's row, once this process is listed and confirmed there; rejects where it is not. */
   async serve(row: SideRow): Promise<void> {
-    await this.arrive(row.side).catch(() => {})
+    if (!(await this.arrive(row.side)))
+      throw new CutoverError('ERR_IN_DOUBT', `the ${row.side} database has not confirmed this process`)
     this.flip(row)
   }
 
@@ -62,9 +64,9 @@ export class Crossing {
     this.begun = true
     confirmation.begin(-Infinity)
     const { row, listed, sentAt } = await hearings[side].hear(state())
-    const confirmed = row?.status === 'writer' && listed
-    if (confirmed) confirmation.begin(sentAt)
-    return confirmed
+    if (row?.status === 'writer' && listed) confirmation.begin(sentAt)
+    // An answer that took too long confirms nothing.
+    return confirmation.valid
   }
 
   /** Serves by a row in this very turn. */

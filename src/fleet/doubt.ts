@@ -5,6 +5,7 @@ import type { Side } from '../phase/phases.js'
 import type { InnerClient } from '../pool/pg-internals.js'
 import type { PoolCore } from '../pool/pool-core.js'
 import type { HeardThen } from './hearing.js'
+import { CONFIRMED_MILLIS } from './words.js'
 
 export interface DoubtOptions {
   readonly core: PoolCore
@@ -23,13 +24,18 @@ export interface DoubtOptions {
 /** Nobody listens there, or the server takes nobody. */
 const REFUSED: ReadonlySet<unknown> = new Set(['ECONNREFUSED', 'ENOENT', '57P03'])
 
+/** Where the server was asked for this long without an answer, the pool's connections are tried. */
+const IMPATIENT_MILLIS = 700
+/** An answer that took as long confirms nothing. */
+const ASK_MILLIS = CONFIRMED_MILLIS
+
 export class Doubt {
   readonly #options: DoubtOptions
   /** The gate's state as this hold has made it: another one is somebody else's. */
   #held: unknown
   #asking = false
-  /** The side in use takes no new connection, by the last that was tried. */
-  #refused = false
+  /** With what the side in use has refused the last new connection that was tried. */
+  #refusal: Error | undefined
   /** And nothing came over those of the pool, if there are any. */
   #poolRefused = false
 
@@ -37,27 +43,43 @@ export class Doubt {
     this.#options = options
   }
 
-  /** Nothing can be read on the side in use, so nothing old either. Calls then fail as they do without us. */
+  /** Nothing can be read on the side in use, so nothing old either. */
   get isDown(): boolean {
     const { core } = this.#options
-    return this.#refused && (this.#poolRefused || core.inner.totalCount === 0)
+    return this.#refusal !== undefined && (this.#poolRefused || core.inner.totalCount === 0)
   }
 
-  /** Whether a call may go on to the side in use; if not, it waits from this turn on. */
-  readonly passes = (): boolean => {
-    if (this.#options.confirmed() || this.isDown) return true
+  /**
+   * What becomes of a call: it goes on, it waits from this turn on, or it fails as the last connection did that was tried.
+   * It is not sent to a side that is down, which may be back by then without having the right to write any more.
+   */
+  readonly verdict = (): 'passes' | 'waits' | Error => {
+    if (this.#options.confirmed()) return 'passes'
+    if (this.#refusal && this.isDown) return this.#refusal
     this.begin()
-    return false
+    return 'waits'
   }
 
   /** The confirmation has run out. */
   begin(): void {
-    const { core, holdTimeoutMillis, begun, settle, confirmed } = this.#options
+    const { core, begun, confirmed } = this.#options
     if (confirmed() || this.isDown) return
     // Whoever holds goes on to hold, and what could be read until now waits too.
     if (core.state.kind === 'held') return void core.stopReads()
     if (!['direct', 'armed', 'releasing'].includes(core.state.kind)) return
     begun()
+    this.#hold()
+  }
+
+  /** Somebody else's hold of the gate is over: calls go on if they may, or wait for the side in use from now on. */
+  letGo(): void {
+    const { core, confirmed } = this.#options
+    if (confirmed() || this.isDown) core.release(core.side)
+    else this.#hold()
+  }
+
+  #hold(): void {
+    const { core, holdTimeoutMillis, settle } = this.#options
     core.hold({ millis: holdTimeoutMillis, reads: 'wait', ended: settle })
     this.#held = core.state
     this.askPool()
@@ -73,15 +95,22 @@ export class Doubt {
 
   forget(): void {
     this.#held = undefined
-    this.#refused = this.#poolRefused = false
+    this.#refusal = undefined
+    this.#poolRefused = false
   }
 
   /** The side in use could not be asked over the control connection. */
   failed(error: unknown): void {
-    this.#refused = isRefusal(error)
+    this.#refusal = refusalIn(error)
     if (this.isDown) return this.#giveWay()
     this.askPool()
     this.begin()
+  }
+
+  /** Asks over the pool too where this takes long, and there is a need to. */
+  impatient<T>(asked: Promise<T>, isNeeded: () => boolean): Promise<T> {
+    const timer = setTimeout(() => isNeeded() && this.askPool(), IMPATIENT_MILLIS).unref()
+    return asked.finally(() => clearTimeout(timer))
   }
 
   /** Asks over a connection of the pool, unless that is being tried already. */
@@ -89,7 +118,7 @@ export class Doubt {
     if (this.#asking) return
     const { core } = this.#options
     // There is no connection to ask by, and a new one would fare as that of the control connection did.
-    if (this.#refused && core.inner.totalCount === 0) return
+    if (this.#refusal && core.inner.totalCount === 0) return
     this.#asking = true
     void this.#ask(core.side).finally(() => {
       this.#asking = false
@@ -102,13 +131,13 @@ export class Doubt {
     let failure: unknown
     try {
       client = await core.pools[side].inner.connect()
-      heard(side, await ask(runOn(client)))
+      heard(side, await inTime(ask(runOn(client))))
     } catch (error) {
       failure = error
     }
     // A statement that failed leaves the connection as good as it was; one that has lost its server takes it along.
     client?.release(failure instanceof Error && !('code' in failure && typeof failure.code === 'string'))
-    this.#poolRefused = client === undefined && isRefusal(failure)
+    this.#poolRefused = client === undefined && refusalIn(failure) !== undefined
     if (this.isDown) this.#giveWay()
   }
 
@@ -120,12 +149,25 @@ export class Doubt {
   }
 }
 
+/** A connection that stalls would be out for ever, and keep every drain and the end of the pool waiting. */
+async function inTime<T>(work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error('the server has not answered in time')), ASK_MILLIS).unref()
+  })
+  try {
+    return await Promise.race([work, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
 const runOn =
   (client: InnerClient): Run =>
   async (text, values) =>
     (await client.query(text, values && [...values])).rows as never[]
 
-function isRefusal(error: unknown): boolean {
+function refusalIn(error: unknown): Error | undefined {
   const cause = isCutoverError(error, 'ERR_UNREACHABLE') ? error.cause : error
-  return cause instanceof Error && 'code' in cause && REFUSED.has(cause.code)
+  return cause instanceof Error && 'code' in cause && REFUSED.has(cause.code) ? cause : undefined
 }

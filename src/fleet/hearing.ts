@@ -1,5 +1,5 @@
 // A member's own connection to one side: it is listed there, tells how it is, and hears what is asked of it.
-import type { ControlConnection } from '../control/control-connection.js'
+import type { ControlConnection, Run } from '../control/control-connection.js'
 import type { Migration } from '../control/migration.js'
 import { changeChannel, quoteIdent } from '../control/names.js'
 import { readSide } from '../control/side-row.js'
@@ -68,10 +68,15 @@ export class Hearing {
     return { row, call: undefined, listed: false, sentAt }
   }
 
-  async #beat(state: MemberState): Promise<HeardThen> {
+  #beat(state: MemberState): Promise<HeardThen> {
+    return this.hearBy(this.#connection.run, state)
+  }
+
+  /** Asks over another connection, and does not join. */
+  async hearBy(run: Run, state: MemberState): Promise<HeardThen> {
     // Before it is sent: a connection may have to be opened first, and waits for its turn.
     const sentAt = performance.now()
-    const heard = await beat(this.#connection.run, this.side, this.#m.name, this.#who.member, state)
+    const heard = await beat(run, this.side, this.#m.name, this.#who.member, state)
     return { ...heard, sentAt }
   }
 

@@ -1,5 +1,4 @@
 // One process as a member of the fleet: it is listed where it serves, serves while it is confirmed, and follows coordinators.
-import type { Run } from '../control/control-connection.js'
 import type { SideRow } from '../control/side-row.js'
 import { otherSide, PHASES, type Phase, type Side } from '../phase/phases.js'
 import { HELD_LOOK_MILLIS, lookAhead } from './ahead.js'
@@ -13,12 +12,9 @@ import { Looking } from './looking.js'
 import { News } from './news.js'
 import type { MemberHome } from './member-home.js'
 import { WorkMeter } from './member-state.js'
-import { beat } from './roster.js'
 import { BEAT_MILLIS, CONFIRMED_MILLIS } from './words.js'
 import type { Call, MemberIdentity, MemberState } from './words.js'
 
-/** Where the server was asked for this long without an answer, the pool's connections are tried. */
-const IMPATIENT_MILLIS = 700
 /** Before the migration has begun here. */
 const EARLY_MILLIS = 1_000
 const TROUBLE_MILLIS = 250
@@ -28,7 +24,6 @@ const OPEN_PATIENCE_MILLIS = 250
 export class FleetMember {
   readonly confirmation = new Confirmation(() => this.#doubt.begin())
   readonly #home: MemberHome
-  readonly #who: MemberIdentity
   readonly #hearing: Readonly<Record<Side, Hearing>>
   readonly #follower: CallFollower
   readonly #doubt: Doubt
@@ -43,12 +38,13 @@ export class FleetMember {
   #call: Call | undefined
   #troubled = false
   #leftAt: number | undefined
+  /** When the last answer came by which this process goes. */
+  #heardAt = -Infinity
   #closed = false
 
   constructor(home: MemberHome, who: MemberIdentity) {
     const { core, m } = home
     this.#home = home
-    this.#who = who
     this.#meter = new WorkMeter(core)
     const hearing = (side: Side): Hearing => new Hearing(m, side, who, (word) => this.#told(side, word))
     this.#hearing = { old: hearing('old'), new: hearing('new') }
@@ -82,7 +78,7 @@ export class FleetMember {
       confirmed,
       settle,
       holdTimeoutMillis: m.timings.holdTimeoutMillis,
-      ask: (run) => this.#askBy(run),
+      ask: (run) => this.#hearing[core.side].hearBy(run, this.#state),
       heard: (side, heard) => this.#heard(side, heard),
       begun: () => this.#follower.fail('its confirmation ran out while it was armed'),
     })
@@ -102,9 +98,9 @@ export class FleetMember {
     return this.#follower.active
   }
 
-  /** Before this process serves by this row; undefined where the migration has not begun. Rejects where it cannot be listed. */
-  async start(row: SideRow | undefined): Promise<void> {
-    if (row) await this.#crossing.arrive(row.side)
+  /** Before this process serves by this row, if there is one. False where that side does not write any more. */
+  async start(row: SideRow | undefined): Promise<boolean> {
+    return !row || (await this.#crossing.arrive(row.side))
   }
 
   /** From now on this process serves. */
@@ -118,7 +114,7 @@ export class FleetMember {
   rested(phase: Phase): void {
     // One that was stopped runs the callbacks of its sockets before its timers: where the writer may change, each call asks.
     const asks = PHASES[phase].mirroredTo !== undefined
-    this.#home.core.inFront.guard(confirmedRoutes(this.confirmation, this.#doubt.passes, asks))
+    this.#home.core.inFront.guard(confirmedRoutes(this.confirmation, this.#doubt.verdict, asks))
   }
 
   /** This process is about to change the writer: once it has, it is to be listed on the other side. */
@@ -133,6 +129,11 @@ export class FleetMember {
     this.confirmation.begin(performance.now() - CONFIRMED_MILLIS / 2)
     void this.#hearing[otherSide(this.#home.core.side)].leave()
     this.#here.now()
+  }
+
+  /** Ends the source's hold, unless this process has lost its confirmation meanwhile. */
+  letGo(): void {
+    this.#doubt.letGo()
   }
 
   /** Serves by the writer's row, which was found out after a statement has met a fence or a hold has run out. */
@@ -179,23 +180,24 @@ export class FleetMember {
 
   async #look(): Promise<void> {
     const { side } = this.#home.core
-    const impatience = setTimeout(() => this.#crossing.begun && this.#doubt.askPool(), IMPATIENT_MILLIS)
     try {
-      const heard = await this.#hearing[side].hear(this.#state)
+      const asked = this.#hearing[side].hear(this.#state)
+      const heard = await this.#doubt.impatient(asked, () => this.#crossing.begun)
       this.#troubled = false
       this.#heard(side, heard)
     } catch (error) {
       this.#troubled = true
       if (!this.#closed && this.#crossing.begun) this.#doubt.failed(error)
-    } finally {
-      clearTimeout(impatience)
     }
   }
 
   #heard(side: Side, { row, call, listed, sentAt }: HeardThen): void {
     const { core, moving } = this.#home
-    if (this.#closed || side !== core.side || !row) return
+    if (this.#closed || side !== core.side || !row || this.#follower.isStale(sentAt)) return
     this.#crossing.begun = true
+    // Two ways to ask may overtake one another: this may be older than what was heard meanwhile.
+    if (sentAt < this.#heardAt) return this.#here.now()
+    this.#heardAt = performance.now()
     this.#call = call
     if (row.status === 'writer' && listed) {
       this.#crossing.epoch = row.epoch
@@ -207,6 +209,8 @@ export class FleetMember {
   }
 
   #consider(row: SideRow, call: Call | undefined): void {
+    // Both ends of what follows let calls go to this side.
+    if (row.status === 'writer' && !this.confirmation.valid) return
     const held = this.#follower.holds
     this.#follower.consider(row, call)
     if (this.#follower.holds && !held) this.#ahead.now()
@@ -227,24 +231,20 @@ export class FleetMember {
     if (this.#closed || moving || side === core.side) return
     // Of an epoch that this process has not served by: what was opened before says nothing.
     if (row?.status !== 'writer' || row.epoch <= this.#crossing.epoch) return
-    if (!listed || !this.#follower.holds) return this.#crossing.go(row)
+    const isFresh = performance.now() < sentAt + CONFIRMED_MILLIS
+    if (!listed || !isFresh || !this.#follower.holds) return this.#crossing.go(row)
     this.confirmation.begin(sentAt)
     this.#crossing.flip(row)
   }
 
   #flipped(): void {
     this.#leftAt = undefined
+    this.#heardAt = performance.now()
     this.#follower.forget()
     this.#doubt.forget()
     queueMicrotask(() => {
       this.#news.heard()
       this.watch()
     })
-  }
-
-  async #askBy(run: Run): Promise<HeardThen> {
-    const { m, core } = this.#home
-    const sentAt = performance.now()
-    return { ...(await beat(run, core.side, m.name, this.#who.member, this.#state)), sentAt }
   }
 }

@@ -58,6 +58,8 @@ export interface Gate {
    * between its call and its end, which misses nothing that was acknowledged before the call.
    */
   stopReads(deadlineMillis: number): Promise<void>
+  /** Takes `arm` back; a gate that is held, by whoever it may be, stays so. */
+  disarm(): void
   /** Lets everything go to this side: the flip, or the way back. Ends in the direct route. */
   release(side: Side): ReleaseReport
   /** Closes every idle connection to a side that was left, so that none is ever used again. */
@@ -75,6 +77,7 @@ export const noGate = (side: () => Side): Gate => ({
   hold: () => {},
   drain: () => Promise.resolve(),
   stopReads: () => Promise.resolve(),
+  disarm: () => {},
   release: () => ({ held: 0, longestHeldMillis: 0, pauseMillis: 0 }),
   sweep: () => Promise.resolve(),
   backends: () => [],

@@ -173,6 +173,10 @@ export class PoolCore implements Gate, AdmissionView {
     return Promise.resolve()
   }
 
+  disarm(): void {
+    if (this.state.kind === 'armed') this.release(this.side)
+  }
+
   release(side: Side): ReleaseReport {
     const { state } = this
     // What waited to be read has waited like the rest.
@@ -219,10 +223,9 @@ export class PoolCore implements Gate, AdmissionView {
   }
 
   #settle(): void {
-    const { state } = this
-    if (state.kind !== 'releasing') return
+    if (this.state.kind !== 'releasing') return
     for (const pool of Object.values(this.pools)) pool.restoreMin()
-    this.#gate.enter({ kind: 'direct', side: state.side })
+    this.#gate.enter({ kind: 'direct', side: this.side })
   }
 
   #fenced(side: Side, fence: FenceMessage): void {
@@ -230,8 +233,7 @@ export class PoolCore implements Gate, AdmissionView {
     if (fence.name !== name) return
     events.publish('fence', { name, side, epoch: fence.epoch })
     this.counters.fences++
-    const { state } = this
-    if (side !== this.side || (state.kind !== 'direct' && state.kind !== 'armed')) return
+    if (side !== this.side || !['direct', 'armed'].includes(this.state.kind)) return
     const lease = onFence?.(fence, side)
     if (!lease) return
     this.hold(lease)

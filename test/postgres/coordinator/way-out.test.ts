@@ -36,6 +36,7 @@ const notingGate = (): Gate => ({
   hold: (given) => {
     lease = given
   },
+  disarm: () => void released.push('old'),
   release: (side) => {
     released.push(side)
     return { held: 0, longestHeldMillis: 0, pauseMillis: 1 }
