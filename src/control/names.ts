@@ -30,6 +30,9 @@ export const captureName = (name: string): string => `cutover_capture_${slugOf(n
 /** Where changes of a migration's rows are announced. */
 export const changeChannel = (name: string): string => `cutover_${slugOf(name)}`
 
+/** Where members answer the coordinator of an attempt, who alone listens: each answer for each member would be many. */
+export const answerChannel = (name: string): string => `cutover_${slugOf(name)}_answers`
+
 export const fenceTrigger = (name: string, epoch: number): string => `cutover_fence_${slugOf(name)}_${epoch}`
 
 /** `application_name` of the connections that read the record and write it to the other side. */

@@ -3,7 +3,7 @@ import { hostname } from 'node:os'
 import { randomUUID } from 'node:crypto'
 import type { ControlConnection } from '../control/control-connection.js'
 import type { Migration } from '../control/migration.js'
-import { changeChannel, quoteIdent } from '../control/names.js'
+import { answerChannel, quoteIdent } from '../control/names.js'
 import { CutoverError } from '../errors.js'
 import type { Phase, Side } from '../phase/phases.js'
 import { call } from './call-row.js'
@@ -47,7 +47,7 @@ export class Barrier {
     this.#m = m
     this.#connection = m.control[from].fork({
       // Nothing of it has to survive a crash, and nobody is to wait for a disk.
-      session: `set synchronous_commit = off; listen ${quoteIdent(changeChannel(m.name))}`,
+      session: `set synchronous_commit = off; listen ${quoteIdent(answerChannel(m.name))}`,
       statementTimeoutMillis: OVER_MILLIS,
       connectTimeoutMillis: OVER_MILLIS,
       onNotification: () => {

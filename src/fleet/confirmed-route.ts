@@ -1,18 +1,20 @@
 // The route in front of the others that looks at the clock: no call is answered by a side that may have been left.
-import type { Guard, Route } from '../pool/route.js'
+import { ClosedRoute, type Guard, type Route } from '../pool/route.js'
 import type { Confirmation } from './confirmation.js'
+
+type Verdict = () => 'passes' | 'waits' | Error
 
 class ConfirmedRoute implements Route {
   readonly #plain: Route
   readonly #gated: Route
   readonly #confirmation: Confirmation
-  readonly #passes: () => boolean
+  readonly #verdict: Verdict
 
-  constructor(plain: Route, gated: Route, confirmation: Confirmation, passes: () => boolean) {
+  constructor(plain: Route, gated: Route, confirmation: Confirmation, verdict: Verdict) {
     this.#plain = plain
     this.#gated = gated
     this.#confirmation = confirmation
-    this.#passes = passes
+    this.#verdict = verdict
   }
 
   query(text: unknown, values: unknown, callback: unknown): unknown {
@@ -24,16 +26,15 @@ class ConfirmedRoute implements Route {
   }
 
   #way(): Route {
-    return performance.now() < this.#confirmation.until || this.#passes() ? this.#plain : this.#gated
+    if (performance.now() < this.#confirmation.until) return this.#plain
+    const verdict = this.#verdict()
+    if (verdict instanceof Error) return new ClosedRoute(() => verdict)
+    return verdict === 'passes' ? this.#plain : this.#gated
   }
 }
 
-/** `passes` is asked where the confirmation has run out, and has new work wait if it says no. */
-export const confirmedRoutes = (
-  confirmation: Confirmation,
-  passes: () => boolean,
-  atRest: boolean,
-): Guard => ({
+/** `verdict` is asked where the confirmation has run out. */
+export const confirmedRoutes = (confirmation: Confirmation, verdict: Verdict, atRest: boolean): Guard => ({
   atRest,
-  route: (plain, gated) => new ConfirmedRoute(plain, gated, confirmation, passes),
+  route: (plain, gated) => new ConfirmedRoute(plain, gated, confirmation, verdict),
 })

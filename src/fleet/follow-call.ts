@@ -39,6 +39,8 @@ export class CallFollower {
   #now: Followed | undefined
   /** The last attempt that is over for this process, whatever its coordinator says. */
   #done: string | undefined
+  /** By `performance.now()`: when this process did last what it was asked. */
+  #followedAt = -Infinity
 
   constructor(options: FollowOptions) {
     this.#options = options
@@ -52,6 +54,14 @@ export class CallFollower {
   /** New work waits for the attempt. */
   get holds(): boolean {
     return this.#now?.held !== undefined
+  }
+
+  /**
+   * Whether an answer to a question that was sent then may be older than what this process has done since: it is asked over
+   * two connections, and a late answer must not undo what a coordinator was promised.
+   */
+  isStale(sentAt: number): boolean {
+    return sentAt < this.#followedAt
   }
 
   /**
@@ -101,6 +111,7 @@ export class CallFollower {
     if (now.rank >= wanted) return
     const before = now.rank
     now.rank = wanted
+    this.#followedAt = performance.now()
     clearTimeout(now.impatience)
     if (wanted === RANK.arm) void this.#arm(now, call)
     // Whoever joins in the middle does at once what the others did before.

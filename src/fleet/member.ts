@@ -173,7 +173,7 @@ export class FleetMember {
 
   // What members answer is the coordinator's business, and a fence alone tells nothing that has to be done.
   #told(side: Side, word: string): void {
-    if (/^member | fenced | moved /.test(word)) return
+    if (/ fenced | moved /.test(word)) return
     if (side === this.#home.core.side) this.#here.now()
     else this.#ahead.now()
   }

@@ -1,6 +1,6 @@
 // The members of a fleet, one row each on the side that writes: joining, the beat that confirms, answering, leaving.
 import type { Run } from '../control/control-connection.js'
-import { changeChannel } from '../control/names.js'
+import { answerChannel } from '../control/names.js'
 import { sideRowOf, type SideRow } from '../control/side-row.js'
 import type { Side } from '../phase/phases.js'
 import { callOf } from './call-row.js'
@@ -81,7 +81,7 @@ export async function answer(
     `with said as (
        update cutover.member set attempt = $3, said = $4, reason = $5, beat = beat + 1, heard = clock_timestamp()
         where name = $1 and member = $2 returning 1)
-     select pg_notify('${changeChannel(name)}', 'member ' || $4) from said`,
+     select pg_notify('${answerChannel(name)}', $4) from said`,
     [name, member, attempt, said, reason ?? null],
   )
   return rows.length > 0

@@ -42,7 +42,7 @@ describe('the tarball', () => {
 
 it('asks for none of the data layers that it has adapters for: whoever calls one brings it', () => {
   // An optional peer would only add to what npm may refuse to install; what is handed in is looked at when it is.
-  const peers = ['@opentelemetry/api', '@types/pg', 'libpg-query', 'pg', 'prom-client']
+  const peers = ['@opentelemetry/api', '@types/pg', 'jiti', 'libpg-query', 'pg', 'prom-client']
   expect(Object.keys(manifest.peerDependencies)).toEqual(peers)
 })
 

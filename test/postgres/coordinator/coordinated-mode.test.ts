@@ -172,11 +172,12 @@ it('ends in the middle of the copy, goes on later by a wish alone, and in the la
   const { cutover, source } = migrate({ autoAdvance: true, name: first.cutover.name })
   await cutover.ready()
   expect(cutover.phase).toBe('old')
+  // Its phase comes sooner, with the mirror still to be turned and the coordinator's lock to be given back.
   const live = new Promise((resolve) => {
-    cutover.on('phase', ({ to }) => to === 'live' && resolve(to))
+    cutover.on('wish', ({ value, outcome }) => value === '"live"' && resolve(outcome))
   })
   source.set('live')
-  await live
+  expect(await live).toBe('followed')
   await cutover.pool.query(`insert into item values (1001, 'on the new side')`)
   expect((await observers.new.query('select count(*)::int as n from item')).rows).toEqual([{ n: 101 }])
   await expect(observers.old.query(`insert into item values (1002, 'rogue')`)).rejects.toMatchObject({

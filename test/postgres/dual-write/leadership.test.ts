@@ -108,7 +108,7 @@ it('refuses a write that was read before the other side was opened', async () =>
   await until(
     f.old,
     `exists (select from pg_stat_activity where application_name = 'pg-cutover relay' and state = 'idle'
-       and datname = current_database() and query_start > $1 and query ~ '^(begin isolation|with gone)')`,
+       and datname = current_database() and query_start > $1 and query ~ '(^|[[:space:]])begin isolation|^with gone')`,
     [before],
   )
   await f.new(
