@@ -7,7 +7,7 @@ import type { MemberState } from './words.js'
 const REST_MILLIS = 2_000
 const LONGEST_MILLIS = 10_000
 /** While held, besides the notifications. */
-export const HELD_LOOK_MILLIS = 50
+export const HELD_LOOK_MILLIS = 200
 
 export interface AheadOptions {
   readonly hearings: Readonly<Record<Side, Hearing>>
