@@ -15,8 +15,8 @@ export default defineConfig({
     // Half of a test is waiting, for a server or for a time to pass: two for each of two processors keep these busy.
     maxWorkers: 4,
     sequence: { sequencer: LongestFirst },
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    testTimeout: 90_000,
+    hookTimeout: 120_000,
     globalSetup: ['test/support/prisma-client.ts', 'test/support/compiled.ts', 'test/support/seeds.ts'],
     reporters: ['default', ['json', { outputFile: '.results/vitest.json' }]],
     setupFiles: ['test/support/leak-check.ts'],
