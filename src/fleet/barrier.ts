@@ -38,10 +38,12 @@ export class Barrier {
   readonly #connection: ControlConnection
   readonly #pulses = new Pulses()
   #members: readonly Member[] = []
+  /** What the members have said of this attempt, by notifications: a look at all of them takes longer. */
+  readonly #said = new Map<string, Answer>()
   #order: Order | undefined
   #wake: (() => void) | undefined
-  /** Something was said since the last look. */
   #heard = false
+  #lookedAt = 0
 
   constructor(m: Migration, from: Side) {
     this.#m = m
@@ -50,10 +52,7 @@ export class Barrier {
       session: `set synchronous_commit = off; listen ${quoteIdent(answerChannel(m.name))}`,
       statementTimeoutMillis: OVER_MILLIS,
       connectTimeoutMillis: OVER_MILLIS,
-      onNotification: () => {
-        this.#heard = true
-        this.#wake?.()
-      },
+      onNotification: (_, payload) => this.#hear(payload ?? ''),
     })
   }
 
@@ -112,7 +111,7 @@ export class Barrier {
         performance.now() >= lapsedAt || missing.every((member) => this.#pulses.isSilent(member))
       return Promise.resolve(waitedOut ? 'enough' : undefined)
     })
-    return this.#members.filter((member) => !hasSaid(member, 'stopped', this.attempt))
+    return this.#missing('stopped')
   }
 
   /** Tells all that the attempt is over. Without an outcome it will be tried again. Never rejects. */
@@ -128,7 +127,6 @@ export class Barrier {
   async #ask(stage: Stage, outcome?: Call['outcome'], reason?: string): Promise<void> {
     if (!this.#order)
       throw new CutoverError('ERR_MEMBERS', 'the fleet was asked before it was told of the attempt')
-    this.#heard = false
     const asked: Call = {
       ...this.#order,
       attempt: this.attempt,
@@ -141,11 +139,34 @@ export class Barrier {
   }
 
   async #look(): Promise<void> {
-    this.#heard = false
     this.#note(await listMembers(this.#connection.run, this.#m.name))
   }
 
+  // Told once it is committed, so a look would find it; the reason of a failure is in the row alone.
+  #hear(payload: string): void {
+    const [said, member, attempt] = payload.split(' ')
+    if (member === undefined || attempt !== this.attempt) return
+    const answer = said as Answer
+    if (answer === 'failed') this.#lookedAt = -Infinity
+    this.#said.set(member, answer)
+    this.#heard = true
+    this.#wake?.()
+  }
+
+  #missing(wanted: Answer): Member[] {
+    return this.#members.filter((member) => RANK[this.#lastWord(member) ?? 'failed'] < RANK[wanted])
+  }
+
+  /** Of this attempt, as it was heard or read: either may be the later one. */
+  #lastWord({ member, said, attempt }: Member): Answer | undefined {
+    const heard = this.#said.get(member)
+    const read = attempt === this.attempt ? said : undefined
+    if (heard === undefined || heard === 'failed') return heard ?? read
+    return read === undefined || RANK[heard] > RANK[read] ? heard : read
+  }
+
   #note(all: readonly Member[]): void {
+    this.#lookedAt = performance.now()
     this.#pulses.note(all)
     this.#members = all.filter(({ member }) => member !== this.#m.self)
   }
@@ -161,22 +182,27 @@ export class Barrier {
         ({ said, attempt }) => said === 'failed' && attempt === this.attempt,
       )
       if (failed.length > 0) throw this.#refusal(failed, ({ reason }) => reason ?? 'it has given no reason')
-      const missing = this.#members.filter((member) => !hasSaid(member, wanted, this.attempt))
+      const missing = this.#missing(wanted)
       if (missing.length === 0) return
       if ((await missed?.(missing)) === 'enough') return
       if (performance.now() >= deadline) {
-        throw this.#refusal(missing, ({ said, attempt }) =>
-          attempt === this.attempt && said ? `it has come to "${said}" only` : 'it has not answered',
-        )
+        throw this.#refusal(missing, (member) => {
+          const word = this.#lastWord(member)
+          return word ? `it has come to "${word}" only` : 'it has not answered'
+        })
       }
-      await this.#something(Math.min(LOOK_MILLIS, deadline - performance.now()))
-      await this.#look()
+      const lookAt = Math.min(this.#lookedAt + LOOK_MILLIS, deadline)
+      await this.#something(lookAt - performance.now())
+      if (performance.now() >= this.#lookedAt + LOOK_MILLIS) await this.#look()
     }
   }
 
-  /** Resolves at the next notification, also one that has come since the last look. */
+  /** Resolves at the next notification, also one that has come since the last time. */
   async #something(millis: number): Promise<void> {
-    if (this.#heard) return
+    if (this.#heard) {
+      this.#heard = false
+      return
+    }
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, Math.max(1, millis))
       this.#wake = () => {
@@ -185,6 +211,7 @@ export class Barrier {
       }
     })
     this.#wake = undefined
+    this.#heard = false
   }
 
   /** Its row goes, so that it has to join again before anything that it reads allows it to serve. */
@@ -232,6 +259,3 @@ export class Barrier {
     )
   }
 }
-
-const hasSaid = ({ said, attempt: of }: Member, wanted: Answer, attempt: string): boolean =>
-  of === attempt && said !== undefined && RANK[said] >= RANK[wanted]

@@ -6,7 +6,7 @@ import { MEMBER_COLUMNS, membersOf } from './member-rows.js'
 import type { Call, Member, Stage } from './words.js'
 
 /**
- * Writes the row, wakes every member and gives the roster, in one round trip. Nobody may call for another attempt meanwhile,
+ * Writes the row, tells every member the stage and the attempt, and gives the roster, in one round trip. Nobody may call for another attempt meanwhile,
  * which the coordinator's lock sees to.
  */
 export async function call(run: Run, name: string, asked: Call): Promise<Member[]> {
@@ -18,9 +18,9 @@ export async function call(run: Run, name: string, asked: Call): Promise<Member[
           set attempt = excluded.attempt, epoch = excluded.epoch, stage = excluded.stage,
               coordinator = excluded.coordinator, target = excluded.target, tables = excluded.tables,
               outcome = excluded.outcome, reason = excluded.reason, at = clock_timestamp()
-       returning stage)
+       returning stage, attempt)
      select ${MEMBER_COLUMNS}
-       from (select pg_notify('${changeChannel(name)}', 'call ' || stage) from called) told
+       from (select pg_notify('${changeChannel(name)}', 'call ' || stage || ' ' || attempt) from called) told
        left join cutover.member m on m.name = $1
       order by m.joined, m.member`,
     [

@@ -14,6 +14,8 @@ const REASON_LENGTH = 500
 interface Followed {
   readonly attempt: string
   readonly epoch: number
+  /** As it was heard first; the stage is the one of then. */
+  readonly call: Call
   rank: number
   /** Ends the armed route where nothing more is heard of the coordinator. */
   impatience?: NodeJS.Timeout
@@ -78,6 +80,17 @@ export class CallFollower {
     return ended
   }
 
+  /**
+   * Does what the attempt that this process follows asks for next, by the notification alone: to hold and to stop reading
+   * need no right, and each ends with the lease. False where the side in use has to be asked.
+   */
+  told(attempt: string | undefined, stage: string | undefined): boolean {
+    const now = this.#now
+    if (!now || now.attempt !== attempt || (stage !== 'hold' && stage !== 'stop-reads')) return false
+    this.#follow({ ...now.call, stage })
+    return true
+  }
+
   /** What is left of an attempt is no concern of this process any more. The gate stays as it is. */
   forget(): void {
     clearTimeout(this.#now?.impatience)
@@ -103,7 +116,7 @@ export class CallFollower {
   #follow(call: Call): void {
     if (this.#now?.attempt !== call.attempt) {
       this.forget()
-      this.#now = { attempt: call.attempt, epoch: call.epoch, rank: 0 }
+      this.#now = { attempt: call.attempt, epoch: call.epoch, call, rank: 0 }
     }
     const now = this.#now
     if (!now) return

@@ -22,6 +22,11 @@ export class Looking {
     this.#running ??= this.#run()
   }
 
+  /** Has the pause begin anew, as long as it is now. */
+  reset(): void {
+    if (!this.#running) this.#wait()
+  }
+
   async close(): Promise<void> {
     this.#closed = true
     clearTimeout(this.#timer)
@@ -34,6 +39,11 @@ export class Looking {
       await this.#look()
     }
     this.#running = undefined
+    this.#wait()
+  }
+
+  #wait(): void {
+    clearTimeout(this.#timer)
     if (!this.#closed) this.#timer = setTimeout(() => this.now(), this.#pause()).unref()
   }
 }

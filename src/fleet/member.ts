@@ -174,8 +174,21 @@ export class FleetMember {
   // What members answer is the coordinator's business, and a fence alone tells nothing that has to be done.
   #told(side: Side, word: string): void {
     if (/ fenced | moved /.test(word)) return
-    if (side === this.#home.core.side) this.#here.now()
-    else this.#ahead.now()
+    const { core, moving } = this.#home
+    if (side !== core.side) return this.#ahead.now()
+    const [what, stage, attempt] = word.split(' ')
+    // To wait is always allowed: who has got ready for an attempt need not ask before each of its stages.
+    if (what === 'call' && !moving && this.#follow(() => this.#follower.told(attempt, stage)))
+      this.#news.heard()
+    else this.#here.now()
+  }
+
+  #follow<T>(act: () => T): T {
+    const held = this.#follower.holds
+    const result = act()
+    // Whoever waits looks for the opened side more often.
+    if (this.#follower.holds && !held) this.#ahead.reset()
+    return result
   }
 
   async #look(): Promise<void> {
@@ -211,9 +224,7 @@ export class FleetMember {
   #consider(row: SideRow, call: Call | undefined): void {
     // Both ends of what follows let calls go to this side.
     if (row.status === 'writer' && !this.confirmation.valid) return
-    const held = this.#follower.holds
-    this.#follower.consider(row, call)
-    if (this.#follower.holds && !held) this.#ahead.now()
+    this.#follow(() => this.#follower.consider(row, call))
     if (row.status === 'writer') {
       this.#leftAt = undefined
       const isOther = row.phase !== undefined && row.phase !== this.#home.phase

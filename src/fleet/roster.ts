@@ -68,7 +68,7 @@ export async function beat(
   return { row, call: callOf(found), listed: found['listed'] === true }
 }
 
-/** Answers the coordinator of an attempt, who hears it at once. False where this member is not in the roster. */
+/** Answers the coordinator of an attempt, who hears who has said what. False where this member is not in the roster. */
 export async function answer(
   run: Run,
   name: string,
@@ -81,8 +81,9 @@ export async function answer(
     `with said as (
        update cutover.member set attempt = $3, said = $4, reason = $5, beat = beat + 1, heard = clock_timestamp()
         where name = $1 and member = $2 returning 1)
-     select pg_notify('${answerChannel(name)}', $4) from said`,
+     select pg_notify('${answerChannel(name)}', concat_ws(' ', $4, $2, $3)) from said`,
     [name, member, attempt, said, reason ?? null],
+    'cutover_answer',
   )
   return rows.length > 0
 }

@@ -25,10 +25,12 @@ const RETRYABLE =
 // The server has said that nothing of it was done; the last one is ours, for what was never sent.
 const NOTHING_DONE = /^(25006|40001|40P01|55P03)$/
 
+// In one order everywhere, or transfers would wait for each other in a circle.
 const TRANSFER = `
   with entry as (insert into public.ledger (writer, nr, source, target, amount) values ($1, $2, $3, $4, $5)),
+       both_accounts as materialized (select id from public.account where id in ($3, $4) order by id for update),
        paid as (update public.account set balance = balance + case id when $3 then -$5::int else $5::int end
-                 where id in ($3, $4)),
+                 where id in (select id from both_accounts)),
        noted as (update public.mark set value = greatest(value, $2) where writer = $1)
   select`
 
@@ -127,7 +129,6 @@ async function transferStepByStep(cutover: Cutover, entry: Entry): Promise<void>
       [source, -amount],
       [target, amount],
     ]
-    // In one order everywhere, or they would wait for each other in a circle.
     for (const [id, sum] of sums.toSorted(([a], [b]) => a - b))
       await client.query('update public.account set balance = balance + $2 where id = $1', [id, sum])
     await client.query('update public.mark set value = greatest(value, $2) where writer = $1', [writer, nr])

@@ -64,7 +64,7 @@ it('waits, the first time, for a process that speaks to the side and is not in t
     session: `listen ${quoteIdent(changeChannel(f.m.name))}`,
     // By then a coordinator that looks at the roster alone would hold.
     onNotification: (_, payload) => {
-      if (payload === 'call arm') setTimeout(() => void late.start(), 300)
+      if (payload?.startsWith('call arm ')) setTimeout(() => void late.start(), 300)
     },
   })
   await waiting.run('select')
