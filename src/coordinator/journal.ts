@@ -45,20 +45,35 @@ export function openJournal(m: Migration, side: Side): Journal {
   // Its commits must not queue for the disk before the steps' own.
   let last: Promise<unknown> = connection.run(`select set_config('synchronous_commit', 'off', false)`)
   let lost = false
+  let lines: Line[] = []
   const giveUp = (): void => void (lost = true)
   last = last.catch(giveUp)
+
+  // What comes while one statement is under way is written by the next, all together: the steps of a pause take the processor.
+  const write = async (): Promise<void> => {
+    if (lost || lines.length === 0) return
+    const batch = lines
+    lines = []
+    const now = performance.now()
+    const column = (value: (line: Line) => unknown): unknown[] => batch.map(value)
+    await connection.run(
+      NOTE,
+      [
+        column(({ event }) => event.name),
+        column(({ event }) => event.epoch),
+        column(({ event }) => event.step),
+        column(({ event }) => event.state),
+        column(({ event }) => event.millis ?? null),
+        column(({ event }) => event.detail ?? null),
+        column(({ noted }) => now - noted),
+      ],
+      'cutover_journal',
+    )
+  }
   return {
-    note({ name, epoch, step, state, millis, detail }) {
-      last = last
-        .then(() =>
-          lost
-            ? undefined
-            : connection.run(
-                `insert into cutover.journal (name, epoch, step, state, millis, detail) values ($1, $2, $3, $4, $5, $6)`,
-                [name, epoch, step, state, millis ?? null, detail ?? null],
-              ),
-        )
-        .catch(giveUp)
+    note(event) {
+      lines.push({ event, noted: performance.now() })
+      last = last.then(write).catch(giveUp)
     },
     async close() {
       await last
@@ -66,3 +81,15 @@ export function openJournal(m: Migration, side: Side): Journal {
     },
   }
 }
+
+interface Line {
+  readonly event: StepEvent
+  readonly noted: number
+}
+
+const NOTE = `
+  insert into cutover.journal (name, epoch, step, state, millis, detail, at)
+  select l.name, l.epoch, l.step, l.state, l.millis, l.detail, clock_timestamp() - l.age * interval '1 millisecond'
+    from unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::float8[], $6::text[], $7::float8[])
+         with ordinality as l(name, epoch, step, state, millis, detail, age, nr)
+   order by l.nr`

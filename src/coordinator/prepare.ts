@@ -1,6 +1,6 @@
 // Everything slow, done before anybody waits: checks, triggers of the next epoch, the way back, sequences, warm pools.
 import { ensureControlSchema, FLEET_VERSION } from '../control/schema.js'
-import { readSide } from '../control/side-row.js'
+import { decide, open, readSide } from '../control/side-row.js'
 import type { SideRow } from '../control/side-row.js'
 import { CutoverError } from '../errors.js'
 import { warmUpText } from '../fleet/warm-up.js'
@@ -69,11 +69,12 @@ export async function prepare(a: Attempt, deadline: number): Promise<void> {
     await probeRecord(a, deadline)
   }
   a.progress('prepare', 'warm pools')
-  // The connections of the ways out are opened now, so that a way out costs one round trip.
+  // The connections of the ways out are opened now, so that a way out costs one round trip. No row has this epoch.
+  const never: SideRow = { ...row, epoch: -1 }
   await Promise.all([
-    warmFence(a),
+    warmFence(a).then(() => decide(a.left, m.name, never.epoch, undefined)),
     warmDrain(a),
-    a.opening.run('select'),
+    open(a.opening, m.name, never),
     a.rescue[from].run('select'),
     a.rescue[to].run('select'),
   ])

@@ -64,7 +64,9 @@ export class CoordinatedMode implements Mode, MemberHome {
       this.#poll = new RowPoll(this, () => this.afterFence())
     }
     this.control = m.control
-    this.#mirroring = new Mirroring(this.m, () => (this.#moving || this.#closed ? undefined : this.phase))
+    this.#mirroring = new Mirroring(this.m, () =>
+      this.#moving || this.#closed || this.#member?.following === true ? undefined : this.phase,
+    )
   }
 
   get phaseFrom(): 'row' | undefined {
@@ -76,14 +78,9 @@ export class CoordinatedMode implements Mode, MemberHome {
   }
 
   get fleet(): FleetStatus | undefined {
-    const member = this.#member
-    return (
-      member && {
-        member: this.m.self ?? '',
-        listed: member.listed,
-        confirmedMillis: member.confirmation.millis,
-      }
-    )
+    if (!this.#member) return undefined
+    const { listed, confirmation } = this.#member
+    return { member: this.m.self ?? '', listed, confirmedMillis: confirmation.millis }
   }
 
   get moving(): boolean {
@@ -218,7 +215,7 @@ export class CoordinatedMode implements Mode, MemberHome {
     this.core.release(writerOf(phase))
     this.#mirroring.rest(phase)
     // In these a change of writer is to be expected.
-    if (phase !== 'old' && phase !== 'new') this.core.reads.ahead()
+    if (phase !== 'old' && phase !== 'new') this.core.reads.ahead(from === undefined ? 'now' : 'later')
     if (from !== phase) this.#events.publish('phase', { name: this.m.name, from, to: phase })
   }
 

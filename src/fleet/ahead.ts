@@ -2,12 +2,11 @@
 import { otherSide, type Side } from '../phase/phases.js'
 import type { Hearing, HeardThen } from './hearing.js'
 import { Looking } from './looking.js'
+import { HELD_LOOK_MILLIS } from './pace.js'
 import type { MemberState } from './words.js'
 
 const REST_MILLIS = 2_000
 const LONGEST_MILLIS = 10_000
-/** While held, besides the notifications. */
-export const HELD_LOOK_MILLIS = 200
 
 export interface AheadOptions {
   readonly hearings: Readonly<Record<Side, Hearing>>

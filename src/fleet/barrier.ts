@@ -6,6 +6,7 @@ import type { Migration } from '../control/migration.js'
 import { answerChannel, quoteIdent } from '../control/names.js'
 import { CutoverError } from '../errors.js'
 import type { Phase, Side } from '../phase/phases.js'
+import { Answers } from './answers.js'
 import { call } from './call-row.js'
 import { Pulses } from './pulses.js'
 import { leave, listMembers, unlistedProcesses } from './roster.js'
@@ -18,9 +19,6 @@ export interface Order {
   readonly target: Phase
   readonly tables: readonly string[]
 }
-
-/** An answer includes those before it. */
-const RANK: Readonly<Record<Answer, number>> = { failed: 0, armed: 1, held: 2, drained: 3, stopped: 4 }
 
 /** A notification wakes at once; this is for one that was lost. */
 const LOOK_MILLIS = 50
@@ -38,8 +36,7 @@ export class Barrier {
   readonly #connection: ControlConnection
   readonly #pulses = new Pulses()
   #members: readonly Member[] = []
-  /** What the members have said of this attempt, by notifications: a look at all of them takes longer. */
-  readonly #said = new Map<string, Answer>()
+  readonly #answers = new Answers(this.attempt)
   #order: Order | undefined
   #wake: (() => void) | undefined
   #heard = false
@@ -111,7 +108,7 @@ export class Barrier {
         performance.now() >= lapsedAt || missing.every((member) => this.#pulses.isSilent(member))
       return Promise.resolve(waitedOut ? 'enough' : undefined)
     })
-    return this.#missing('stopped')
+    return this.#answers.missing(this.#members, 'stopped')
   }
 
   /** Tells all that the attempt is over. Without an outcome it will be tried again. Never rejects. */
@@ -144,25 +141,11 @@ export class Barrier {
 
   // Told once it is committed, so a look would find it; the reason of a failure is in the row alone.
   #hear(payload: string): void {
-    const [said, member, attempt] = payload.split(' ')
-    if (member === undefined || attempt !== this.attempt) return
-    const answer = said as Answer
+    const answer = this.#answers.hear(payload)
+    if (answer === undefined) return
     if (answer === 'failed') this.#lookedAt = -Infinity
-    this.#said.set(member, answer)
     this.#heard = true
     this.#wake?.()
-  }
-
-  #missing(wanted: Answer): Member[] {
-    return this.#members.filter((member) => RANK[this.#lastWord(member) ?? 'failed'] < RANK[wanted])
-  }
-
-  /** Of this attempt, as it was heard or read: either may be the later one. */
-  #lastWord({ member, said, attempt }: Member): Answer | undefined {
-    const heard = this.#said.get(member)
-    const read = attempt === this.attempt ? said : undefined
-    if (heard === undefined || heard === 'failed') return heard ?? read
-    return read === undefined || RANK[heard] > RANK[read] ? heard : read
   }
 
   #note(all: readonly Member[]): void {
@@ -182,12 +165,12 @@ export class Barrier {
         ({ said, attempt }) => said === 'failed' && attempt === this.attempt,
       )
       if (failed.length > 0) throw this.#refusal(failed, ({ reason }) => reason ?? 'it has given no reason')
-      const missing = this.#missing(wanted)
+      const missing = this.#answers.missing(this.#members, wanted)
       if (missing.length === 0) return
       if ((await missed?.(missing)) === 'enough') return
       if (performance.now() >= deadline) {
         throw this.#refusal(missing, (member) => {
-          const word = this.#lastWord(member)
+          const word = this.#answers.of(member)
           return word ? `it has come to "${word}" only` : 'it has not answered'
         })
       }

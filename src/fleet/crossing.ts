@@ -7,6 +7,9 @@ import type { Hearing } from './hearing.js'
 import type { MemberHome } from './member-home.js'
 import type { MemberState } from './words.js'
 
+/** Ending connections costs both servers and this process about as much as the first calls after the flip, which wait. */
+const LEAVE_AFTER_MILLIS = 100
+
 export interface CrossingOptions {
   readonly home: MemberHome
   readonly hearings: Readonly<Record<Side, Hearing>>
@@ -25,6 +28,7 @@ export class Crossing {
   /** The migration has begun: from here on nothing is served unconfirmed. */
   begun = false
   #going: Promise<void> | undefined
+  #leaving: NodeJS.Timeout | undefined
   #closed = false
 
   constructor(options: CrossingOptions) {
@@ -71,19 +75,29 @@ export class Crossing {
 
   /** Serves by a row in this very turn. */
   flip(row: SideRow): void {
-    const { home, hearings, flipped } = this.#options
+    const { home, flipped } = this.#options
     if (this.#closed) return
     const left = home.core.side
     this.epoch = row.epoch
     flipped()
     home.rest(row)
-    if (left === row.side) return
-    void home.core.sweep(left)
-    void hearings[left].leave()
+    if (left !== row.side) this.leave(left)
+  }
+
+  /** Has what this process still has on the side that it has left go, once the first calls were answered on the other one. */
+  leave(left: Side): void {
+    const { home, hearings } = this.#options
+    clearTimeout(this.#leaving)
+    this.#leaving = setTimeout(() => {
+      if (home.core.side === left) return
+      void home.core.sweep(left)
+      void hearings[left].leave()
+    }, LEAVE_AFTER_MILLIS).unref()
   }
 
   async close(): Promise<void> {
     this.#closed = true
+    clearTimeout(this.#leaving)
     await this.#going
   }
 

@@ -29,6 +29,8 @@ export interface FollowOptions {
   readonly home: MemberHome
   /** Makes this process known on the side that is to be opened. */
   readonly joinAhead: () => Promise<void>
+  /** New work waits from now on. */
+  readonly held: () => void
   readonly answer: (attempt: string, said: Answer, reason?: string) => Promise<unknown>
   /** The lease of a hold is over: gives the writer's row once it may be served by. */
   readonly settle: (useUp: number) => Promise<Side>
@@ -81,12 +83,14 @@ export class CallFollower {
   }
 
   /**
-   * Does what the attempt that this process follows asks for next, by the notification alone: to hold and to stop reading
-   * need no right, and each ends with the lease. False where the side in use has to be asked.
+   * Does what the attempt that this process follows asks for next, by the notification alone: to wait is always allowed, and
+   * ends with the lease. False where the side in use has to be asked.
    */
-  told(attempt: string | undefined, stage: string | undefined): boolean {
+  told(word: string): boolean {
     const now = this.#now
-    if (!now || now.attempt !== attempt || (stage !== 'hold' && stage !== 'stop-reads')) return false
+    const [what, stage, attempt] = word.split(' ')
+    if (what !== 'call' || !now || now.attempt !== attempt) return false
+    if (stage !== 'hold' && stage !== 'stop-reads') return false
     this.#follow({ ...now.call, stage })
     return true
   }
@@ -152,7 +156,7 @@ export class CallFollower {
   }
 
   #hold(now: Followed): void {
-    const { home, confirmed, settle } = this.#options
+    const { home, confirmed, settle, held } = this.#options
     const { core, m } = home
     core.hold({
       millis: m.timings.holdTimeoutMillis,
@@ -160,6 +164,7 @@ export class CallFollower {
       ended: () => settle(now.epoch),
     })
     now.held = core.state
+    held()
     void this.#drain(now)
   }
 

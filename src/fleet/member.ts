@@ -1,7 +1,7 @@
 // One process as a member of the fleet: it is listed where it serves, serves while it is confirmed, and follows coordinators.
 import type { SideRow } from '../control/side-row.js'
 import { otherSide, PHASES, type Phase, type Side } from '../phase/phases.js'
-import { HELD_LOOK_MILLIS, lookAhead } from './ahead.js'
+import { lookAhead } from './ahead.js'
 import { Confirmation } from './confirmation.js'
 import { confirmedRoutes } from './confirmed-route.js'
 import { Crossing } from './crossing.js'
@@ -10,14 +10,12 @@ import { CallFollower } from './follow-call.js'
 import { endHearings, Hearing, type HeardThen } from './hearing.js'
 import { Looking } from './looking.js'
 import { News } from './news.js'
+import { lookMillis } from './pace.js'
 import type { MemberHome } from './member-home.js'
 import { WorkMeter } from './member-state.js'
-import { BEAT_MILLIS, CONFIRMED_MILLIS } from './words.js'
+import { CONFIRMED_MILLIS } from './words.js'
 import type { Call, MemberIdentity, MemberState } from './words.js'
 
-/** Before the migration has begun here. */
-const EARLY_MILLIS = 1_000
-const TROUBLE_MILLIS = 250
 /** Whoever has decided opens the other side at once; if not, somebody has to. */
 const OPEN_PATIENCE_MILLIS = 250
 
@@ -70,6 +68,8 @@ export class FleetMember {
       home,
       confirmed,
       settle,
+      // Whoever waits looks for the opened side more often.
+      held: () => this.#ahead.reset(),
       joinAhead: async () => void (await this.#hearing[otherSide(core.side)].hear(this.#state)),
       answer: (...said) => this.#hearing[core.side].answer(...said),
     })
@@ -127,7 +127,7 @@ export class FleetMember {
     this.#doubt.forget()
     // Whoever wants it back waits until everybody who speaks to that side is listed there.
     this.confirmation.begin(performance.now() - CONFIRMED_MILLIS / 2)
-    void this.#hearing[otherSide(this.#home.core.side)].leave()
+    this.#crossing.leave(otherSide(this.#home.core.side))
     this.#here.now()
   }
 
@@ -166,29 +166,16 @@ export class FleetMember {
   }
 
   get #pause(): number {
-    if (this.#follower.holds) return HELD_LOOK_MILLIS
-    if (this.#troubled || !this.confirmation.valid) return TROUBLE_MILLIS
-    return this.#crossing.begun ? BEAT_MILLIS : EARLY_MILLIS
+    const troubled = this.#troubled || !this.confirmation.valid
+    return lookMillis({ holds: this.#follower.holds, troubled, begun: this.#crossing.begun })
   }
 
   // What members answer is the coordinator's business, and a fence alone tells nothing that has to be done.
   #told(side: Side, word: string): void {
     if (/ fenced | moved /.test(word)) return
-    const { core, moving } = this.#home
-    if (side !== core.side) return this.#ahead.now()
-    const [what, stage, attempt] = word.split(' ')
-    // To wait is always allowed: who has got ready for an attempt need not ask before each of its stages.
-    if (what === 'call' && !moving && this.#follow(() => this.#follower.told(attempt, stage)))
-      this.#news.heard()
+    if (side !== this.#home.core.side) this.#ahead.now()
+    else if (!this.#home.moving && this.#follower.told(word)) this.#news.heard()
     else this.#here.now()
-  }
-
-  #follow<T>(act: () => T): T {
-    const held = this.#follower.holds
-    const result = act()
-    // Whoever waits looks for the opened side more often.
-    if (this.#follower.holds && !held) this.#ahead.reset()
-    return result
   }
 
   async #look(): Promise<void> {
@@ -224,7 +211,7 @@ export class FleetMember {
   #consider(row: SideRow, call: Call | undefined): void {
     // Both ends of what follows let calls go to this side.
     if (row.status === 'writer' && !this.confirmation.valid) return
-    this.#follow(() => this.#follower.consider(row, call))
+    this.#follower.consider(row, call)
     if (row.status === 'writer') {
       this.#leftAt = undefined
       const isOther = row.phase !== undefined && row.phase !== this.#home.phase
@@ -255,7 +242,9 @@ export class FleetMember {
     this.#doubt.forget()
     queueMicrotask(() => {
       this.#news.heard()
-      this.watch()
+      this.#doubt.begin()
+      this.#here.reset()
+      this.#ahead.reset()
     })
   }
 }

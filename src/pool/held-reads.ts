@@ -1,5 +1,6 @@
 // The reads of a gate: while new work is held they go on, over connections of their own, until their side is left.
 import type { Side } from '../phase/phases.js'
+import { CatalogsAhead } from './catalogs-ahead.js'
 import { readFence, FENCE_SQLSTATE } from './fence-error.js'
 import type { CoreState } from './gate-state.js'
 import type { Acquisition } from './hold-queue.js'
@@ -13,8 +14,10 @@ import type { WaitingLine } from './waiting-line.js'
 const USUAL_MAX = 10
 // A large schema takes seconds to be learnt for the first time.
 const LONGEST_OPEN_MILLIS = 10_000
-// Nobody waits for it but a process that has nothing more to do.
-const LONGEST_AHEAD_MILLIS = 60_000
+// Or up to twice that, since all processes of a fleet flip at once.
+const LEARN_AFTER_MILLIS = 1_000
+// The end of connections would take the processor from the calls that a release lets go.
+const CLOSE_AFTER_MILLIS = 100
 // A text that is seen for the first time takes a microsecond a letter, and thousands of calls may wait.
 const SLICE_MILLIS = 2
 // Texts that are built anew each time must not grow the memory.
@@ -34,18 +37,20 @@ export class HeldReads {
   readonly #options: PoolCoreOptions
   #lane: ReadLane | undefined
   #opening: Promise<void> | undefined
-  #ahead: Promise<void> | undefined
-  #aheadLane: ReadLane | undefined
+  readonly #catalogs: CatalogsAhead
   /** Texts that were taken for reads and that the server has refused. */
   readonly #mistaken = new Set<string>()
   /** No connection could be had for this hold. */
   #gaveUp = false
   readonly #closing = new Set<Promise<void>>()
+  /** Given up, and closed a little later. */
+  readonly #leaving = new Map<ReadLane, NodeJS.Timeout>()
   readonly #clients = new WeakSet<InnerClient>()
 
   constructor(view: HeldReadsView, options: PoolCoreOptions) {
     this.#view = view
     this.#options = options
+    this.#catalogs = new CatalogsAhead(view, options.texts)
   }
 
   /** Calls that wait for a connection for reads. */
@@ -73,27 +78,14 @@ export class HeldReads {
     return opening
   }
 
-  /** Learns the catalogs of the side in use long before any move, which then has to see only what has changed since. */
-  ahead(): void {
-    const { texts, heldReadsMax } = this.#options
-    if (heldReadsMax === 0 || this.#ahead !== undefined) return
-    const learn = async (): Promise<void> => {
-      const [{ ReadLane }, { within }, statements] = await Promise.all([
-        import('./read-lane.js'),
-        import('./within.js'),
-        texts.load(),
-      ])
-      const { state, side, pools } = this.#view
-      if (state.kind === 'ended') return
-      const lane = new ReadLane(pools[side], 1, IDLE)
-      this.#aheadLane = lane
-      await within(LONGEST_AHEAD_MILLIS, lane.open(1, statements), 'the catalogs were not read')
-    }
-    this.#ahead = learn()
-      // The next move tries again, and says so where it fails.
-      .catch(() => {})
-      .then(() => this.#aheadLane?.end())
-      .finally(() => (this.#aheadLane = this.#ahead = undefined))
+  /**
+   * Learns the catalogs of the side in use, so long before any move that nobody waits for it. After a flip it would take the
+   * processors of both servers from the calls that have waited, in every process at once, so it is put off.
+   */
+  ahead(when: 'now' | 'later' = 'now'): void {
+    if (this.#options.heldReadsMax === 0) return
+    if (when === 'now') this.#catalogs.learn()
+    else setTimeout(() => this.#catalogs.learn(), LEARN_AFTER_MILLIS * (1 + Math.random())).unref()
   }
 
   /** Whether a `query` of this text may be answered in the hold that is on, or in the next one. */
@@ -158,6 +150,15 @@ export class HeldReads {
     this.#opening = undefined
     if (lane === undefined) return
     this.#lane = undefined
+    lane.stop()
+    this.#leaving.set(
+      lane,
+      setTimeout(() => this.#end(lane), CLOSE_AFTER_MILLIS),
+    )
+  }
+
+  #end(lane: ReadLane): void {
+    this.#leaving.delete(lane)
     const closed = lane.end().finally(() => this.#closing.delete(closed))
     this.#closing.add(closed)
   }
@@ -165,8 +166,11 @@ export class HeldReads {
   /** Resolves when every connection is closed, those with a read under way when it is done. */
   async closed(): Promise<void> {
     this.close()
-    void this.#aheadLane?.end()
-    await Promise.all([...this.#closing, this.#ahead])
+    for (const [lane, timer] of this.#leaving) {
+      clearTimeout(timer)
+      this.#end(lane)
+    }
+    await Promise.all([...this.#closing, this.#catalogs.end()])
   }
 
   /** Whether the server has refused what ran on one of the connections, since it was no read. */
@@ -231,6 +235,3 @@ export class HeldReads {
     return this.#options.texts.isRead(text, this.#view.side) && !this.#mistaken.has(text)
   }
 }
-
-/** Of a lane that nobody gives a call. */
-const IDLE = { mayStart: () => false, started: () => {}, failed: () => {}, back: () => {} }
