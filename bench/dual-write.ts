@@ -4,7 +4,7 @@ import { awaiting } from './dual-write/awaiting.js'
 import { capture } from './dual-write/capture.js'
 import { backfill, carrying } from './dual-write/carrying.js'
 import { lag } from './dual-write/lag.js'
-import { HEAD, isMet, line, type Outcome } from './dual-write/outcome.js'
+import { HEAD, isMet, line, type Outcome } from './outcome.js'
 import { wake } from './dual-write/wake.js'
 
 const PARTS = { capture, carrying, backfill, lag, awaiting, wake } as const

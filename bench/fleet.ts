@@ -2,7 +2,7 @@
 import { loadavg } from 'node:os'
 import { startPair, type Pair } from '../test/support/servers.js'
 import { databases, ITEM, someItems } from './dual-write/ground.js'
-import { HEAD, isMet, line, median, type Outcome } from './dual-write/outcome.js'
+import { HEAD, isMet, line, median, type Outcome } from './outcome.js'
 import { quantile } from './paired.js'
 import { startProcesses, type FleetProcess } from './fleet/fleet-process.js'
 import { medianSteps, pauses, type FleetPause } from './fleet/pauses.js'

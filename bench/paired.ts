@@ -1,4 +1,5 @@
 // Compares two ways of doing the same in slices A B B A, so that a drift of the machine hits both alike.
+import { seededRandom } from '../test/support/seeded-random.js'
 
 export interface Paired {
   /** Median over all quads of B - A, in the unit of the slices. */
@@ -8,6 +9,9 @@ export interface Paired {
   readonly high: number
   readonly medianA: number
   readonly medianB: number
+  /** Each quad's own, for whoever computes more than this. */
+  readonly costsA: readonly number[]
+  readonly costsB: readonly number[]
 }
 
 type Slice<Cost> = () => Cost | Promise<Cost>
@@ -58,6 +62,8 @@ function summary(costsA: readonly number[], costsB: readonly number[]): Paired {
     high: quantile(differences, 0.75),
     medianA: quantile(costsA, 0.5),
     medianB: quantile(costsB, 0.5),
+    costsA,
+    costsB,
   }
 }
 
@@ -67,4 +73,21 @@ const mean = (values: readonly number[]): number =>
 export function quantile(values: readonly number[], share: number): number {
   const sorted = values.toSorted((a, b) => a - b)
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN
+}
+
+const RESAMPLES = 2_000
+
+/**
+ * The interval in which the median of `values` lies in 95 of 100 repetitions, by bootstrap: percentiles of the medians of
+ * samples drawn from these values with replacement. The same `seed` gives the same interval.
+ */
+export function interval(values: readonly number[], seed: number): readonly [number, number] {
+  const random = seededRandom(seed)
+  const medians = Array.from({ length: RESAMPLES }, () =>
+    quantile(
+      values.map(() => values[Math.floor(random() * values.length)] ?? Number.NaN),
+      0.5,
+    ),
+  )
+  return [quantile(medians, 0.025), quantile(medians, 0.975)]
 }

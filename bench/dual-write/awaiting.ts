@@ -8,7 +8,7 @@ import { pairedBy } from '../paired.js'
 import { callers, CALLERS, type Waited } from './callers.js'
 import { databases, ITEM, someItems, type Urls } from './ground.js'
 import { joined, leading, leadingProcess } from './leading-process.js'
-import { throughput, type Outcome } from './outcome.js'
+import { throughput, type Outcome } from '../outcome.js'
 
 const ROWS = 10_000
 const WRITE = 'update item set n = n + 1 where id = $1'

@@ -4,7 +4,7 @@ import { installCapture } from '../../src/dual-write/capture.js'
 import type { Pair } from '../../test/support/servers.js'
 import { pairedBy } from '../paired.js'
 import { databases, forgetAll, migrationOn } from './ground.js'
-import { ratio, type Outcome } from './outcome.js'
+import { ratio, type Outcome } from '../outcome.js'
 
 const CLIENTS = 16
 const ROWS_OF_A_STATEMENT = 100

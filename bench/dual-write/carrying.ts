@@ -6,7 +6,7 @@ import { RelayMember } from '../../src/dual-write/relay-member.js'
 import type { Pair } from '../../test/support/servers.js'
 import { delayed } from './delayed.js'
 import { databases, expectEqual, forgetAll, ITEM, migrationOn, someItems, withClient } from './ground.js'
-import { median, type Outcome } from './outcome.js'
+import { median, type Outcome } from '../outcome.js'
 
 const LEAST_NEAR = 30_000
 const LEAST_FAR = 15_000

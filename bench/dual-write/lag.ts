@@ -6,7 +6,7 @@ import { quantile } from '../paired.js'
 import { databases, ITEM, someItems, withClient } from './ground.js'
 import { hearRows } from './heard.js'
 import { joined, leading, leadingProcess } from './leading-process.js'
-import { median, type Outcome } from './outcome.js'
+import { median, type Outcome } from '../outcome.js'
 
 const A_SECOND = 1_000
 const MOST = { p50: 5, p99: 20 }

@@ -7,7 +7,7 @@ import { SidePool } from '../../src/pool/side-pool.js'
 import { WriteWatch } from '../../src/pool/write-watch.js'
 import { paired } from '../paired.js'
 import { stubConfig } from '../stub-client.js'
-import type { Outcome } from './outcome.js'
+import type { Outcome } from '../outcome.js'
 
 const BATCH = 1_000
 const BATCHES_IN_A_SLICE = 20

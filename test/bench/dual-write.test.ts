@@ -6,11 +6,11 @@ import { expect, it } from 'vitest'
 import { callers, CALLERS } from '../../bench/dual-write/callers.js'
 import { delayed } from '../../bench/dual-write/delayed.js'
 import { idsIn } from '../../bench/dual-write/heard.js'
-import { isMet, line, median, ratio, throughput } from '../../bench/dual-write/outcome.js'
+import { isMet, line, median, ratio, throughput } from '../../bench/outcome.js'
 import { preparedWrite, writeText } from '../../src/dual-write/write-rows.js'
 
-const pair = { difference: 5, low: 0, high: 10, medianA: 20, medianB: 25 }
-const same = { difference: 1, low: 0, high: 2, medianA: 20, medianB: 21 }
+const pair = { difference: 5, low: 0, high: 10, medianA: 20, medianB: 25, costsA: [20], costsB: [25] }
+const same = { difference: 1, low: 0, high: 2, medianA: 20, medianB: 21, costsA: [20], costsB: [21] }
 
 it('tells a cost in those of the other, and a throughput the other way round', () => {
   expect(ratio('a', pair, same)).toEqual({

@@ -6,7 +6,7 @@ import type { Board, FateLog } from './bank-board.js'
 import { ACCOUNTS, TOTAL } from './bank-schema.js'
 import { CALL_MILLIS, codeOf, say } from './bank-words.js'
 import type { BankOrder } from './bank-words.js'
-import { seededRandom } from './seeded-random.js'
+import { seededRandom } from '../support/seeded-random.js'
 
 export interface Teller {
   readonly cutover: Cutover

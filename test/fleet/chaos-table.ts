@@ -2,7 +2,7 @@
 import { STEPS } from '../../src/coordinator/steps.js'
 import type { Case, Verdict } from './chaos-case.js'
 import { FAULTS } from './chaos-faults.js'
-import { seededRandom } from './seeded-random.js'
+import { seededRandom } from '../support/seeded-random.js'
 
 /** Each cell once, before any of them a second time. */
 export function* casesOf(seed: number): Generator<Case, never> {

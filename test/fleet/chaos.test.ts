@@ -5,7 +5,7 @@ import { runCase } from './chaos-case.js'
 import type { Case, Verdict } from './chaos-case.js'
 import { startFleet } from './chaos-fleet.js'
 import { casesOf, inSomeOrder, tableOf } from './chaos-table.js'
-import { seededRandom } from './seeded-random.js'
+import { seededRandom } from '../support/seeded-random.js'
 
 const number = (name: string): number | undefined =>
   process.env[name] === undefined ? undefined : Number(process.env[name])

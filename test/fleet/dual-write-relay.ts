@@ -6,7 +6,7 @@ import { RelayMember } from '../../src/dual-write/relay-member.js'
 import type { Side } from '../../src/phase/phases.js'
 import { migrationOver } from '../postgres/protocol/fixture.js'
 import { MAPPED, TABLES } from './dual-write-tables.js'
-import { seededRandom } from './seeded-random.js'
+import { seededRandom } from '../support/seeded-random.js'
 import { endWithParent } from './end-with-parent.js'
 
 export interface RelayOrder {

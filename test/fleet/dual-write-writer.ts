@@ -6,7 +6,7 @@ import { createCutover, isCutoverError, memorySource } from '../../src/index.js'
 import type { Side } from '../../src/phase/phases.js'
 import { MAPPED, SEARCH_PATH, TABLES } from './dual-write-tables.js'
 import { choiceOfWork, transact } from './dual-write-work.js'
-import { seededRandom } from './seeded-random.js'
+import { seededRandom } from '../support/seeded-random.js'
 import { endWithParent } from './end-with-parent.js'
 
 export interface WriterOrder {

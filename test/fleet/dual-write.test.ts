@@ -17,7 +17,7 @@ import type { Pair } from '../support/servers.js'
 import { Auditor } from './dual-write-audit.js'
 import { Fleet } from './dual-write-fleet.js'
 import { MAPPED, ROWS, SCHEMAS, TABLES, WATCH } from './dual-write-tables.js'
-import { seededRandom } from './seeded-random.js'
+import { seededRandom } from '../support/seeded-random.js'
 
 const SECONDS = Number(process.env['DUAL_WRITE_SECONDS'] ?? 4)
 const SEED = Number(process.env['DUAL_WRITE_SEED'] ?? Date.now() % 1_000_000)

@@ -6,7 +6,7 @@ import { changeWriter } from '../../src/coordinator/coordinator.js'
 import { recover } from '../../src/coordinator/recover.js'
 import { isCutoverError } from '../../src/errors.js'
 import { migrationOver } from '../postgres/protocol/fixture.js'
-import { seededRandom } from './seeded-random.js'
+import { seededRandom } from '../support/seeded-random.js'
 import { endWithParent } from './end-with-parent.js'
 
 export interface RivalOrder {

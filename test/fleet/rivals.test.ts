@@ -13,7 +13,7 @@ import { protocolFixture } from '../postgres/protocol/fixture.js'
 import type { ProtocolFixture } from '../postgres/protocol/fixture.js'
 import { compiled } from '../support/compiled.js'
 import type { RivalOrder } from './rival-coordinator.js'
-import { seededRandom } from './seeded-random.js'
+import { seededRandom } from '../support/seeded-random.js'
 
 const SECONDS = Number(process.env['RIVALS_SECONDS'] ?? 16)
 const SEED = Number(process.env['RIVALS_SEED'] ?? Date.now() % 1_000_000)

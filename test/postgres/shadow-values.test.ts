@@ -7,7 +7,7 @@ import { BUILT_IN, canonicalValue } from '../../src/shadow/canonical.js'
 import { compareAnswers, type Comparison } from '../../src/shadow/compare.js'
 import { freshDatabases, type FreshDatabases } from '../support/databases.js'
 import { PINNED_OUTPUT } from '../support/pinned-output.js'
-import { seededRandom } from '../fleet/seeded-random.js'
+import { seededRandom } from '../support/seeded-random.js'
 import { GENERATED } from './shadow-random.js'
 import { VALUES } from './shadow-values.js'
 

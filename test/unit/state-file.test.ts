@@ -11,7 +11,7 @@ import { PHASE_NAMES, type Phase } from '../../src/phase/phases.js'
 import { StateFile } from '../../src/phase/state-file.js'
 import { printState, readState } from '../../src/phase/state-record.js'
 import { compiled } from '../support/compiled.js'
-import { seededRandom } from '../fleet/seeded-random.js'
+import { seededRandom } from '../support/seeded-random.js'
 
 // Each costs a new process.
 const ROUNDS = 2

@@ -6,7 +6,7 @@ import { promisify } from 'node:util'
 import type pg from 'pg'
 import { expect, it } from 'vitest'
 import { createCutover, memorySource, type Cutover, type Side } from '../../../src/index.js'
-import { seededRandom } from '../../fleet/seeded-random.js'
+import { seededRandom } from '../../support/seeded-random.js'
 import { compiled } from '../../support/compiled.js'
 import { eventWhere, sideOf, sides } from './fixture.js'
 

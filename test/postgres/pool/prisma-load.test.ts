@@ -2,7 +2,7 @@
 import { expect, it } from 'vitest'
 import { openPrisma, shutDown } from '../../../examples/prisma.js'
 import type { Side } from '../../../src/phase/phases.js'
-import { seededRandom } from '../../fleet/seeded-random.js'
+import { seededRandom } from '../../support/seeded-random.js'
 import { turn } from './fixture.js'
 import { prismaSides } from './prisma-fixture.js'
 

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { readOptions } from '../../../src/cutover/read-options.js'
 import { Supervisor } from '../../../src/cutover/supervise.js'
 import { memorySource, type Cutover, type Side, type SupervisedOptions } from '../../../src/index.js'
-import { seededRandom } from '../../fleet/seeded-random.js'
+import { seededRandom } from '../../support/seeded-random.js'
 import { eventWhere, lease, reasonOf, routeOf, sideOf, sides, stateOf, type Driven } from './fixture.js'
 
 const { drive, migrate } = await sides()

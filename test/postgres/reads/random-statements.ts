@@ -1,5 +1,5 @@
 // Makes texts that nobody would write: built from fragments, or cut and put together again from those of the table.
-import { seededRandom } from '../../fleet/seeded-random.js'
+import { seededRandom } from '../../support/seeded-random.js'
 
 const CALLS = [
   "nextval('s')",

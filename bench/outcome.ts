@@ -1,13 +1,19 @@
 // One line of the table of results: what was measured, its limit, and whether that is met.
-import { quantile, type Paired } from '../paired.js'
+import { quantile, type Paired } from './paired.js'
 
 export interface Outcome {
   readonly what: string
   readonly unit: string
   readonly measured: number
   readonly middleHalf?: readonly [number, number]
+  /** Where the median of another run would lie in 95 of 100 cases, by bootstrap over the samples of this one. */
+  readonly interval?: readonly [number, number]
   /** The same thing against itself, where two things are compared. */
   readonly same?: number
+  readonly sameInterval?: readonly [number, number]
+  /** Where a picture puts it: a line of several points, and the place on its axis. */
+  readonly series?: string
+  readonly x?: number
   readonly most?: number
   readonly least?: number
   readonly remark?: string
