@@ -152,7 +152,10 @@ export interface CutoverOptions {
   readonly attempts?: number | undefined
   /** For everything before the pause of a change of writer, without the initial copy. Milliseconds; default 30,000. */
   readonly prepareTimeoutMillis?: number | undefined
-  /** No hold outlives this by more than a few round trips. Milliseconds, at most 10,000; default 5,000. */
+  /**
+   * No hold outlives this by more than a few round trips. Milliseconds, at most 10,000; default 5,000. Below about 2,500 a
+   * member of the fleet that falls silent in the pause cannot be waited out, so that it costs an attempt (`ERR_MEMBERS`).
+   */
   readonly holdTimeoutMillis?: number | undefined
   /** For open transactions to end. Milliseconds, at most the hold; default 2,500. Then see `onDrainTimeout`. */
   readonly drainTimeoutMillis?: number | undefined
@@ -160,7 +163,10 @@ export interface CutoverOptions {
   readonly fenceTimeoutMillis?: number | undefined
   /** For the other side to have every row. Milliseconds, at most the hold; default 3,000. Then `ERR_CATCH_UP_TIMEOUT`. */
   readonly catchUpTimeoutMillis?: number | undefined
-  /** For reads to leave the side that is being left. Milliseconds, at most the hold; default 2,500. */
+  /**
+   * For reads to leave the side that is being left. Milliseconds, at most the hold; default 2,500. In coordinated mode with
+   * `members: 'barrier'` at least 2,100, since a process that does not answer is waited out; otherwise `ERR_OPTION`.
+   */
   readonly stopReadsTimeoutMillis?: number | undefined
   /** For the statement that is the point of no return. Milliseconds, at most the hold; default 1,000. */
   readonly decideTimeoutMillis?: number | undefined

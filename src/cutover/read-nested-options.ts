@@ -2,6 +2,7 @@
 import { DEFAULT_DUAL_WRITE, DEFAULT_TIMINGS } from '../control/migration.js'
 import type { DualWriteSettings, Timings } from '../control/migration.js'
 import { CutoverError } from '../errors.js'
+import { CONFIRMED_MILLIS } from '../fleet/words.js'
 import { readTable, splitTableName, type Option, type OptionTable } from '../options.js'
 import type { CutoverOptions, ShadowOptions } from './options.js'
 
@@ -109,8 +110,29 @@ const INSIDE_THE_HOLD = [
   'decideTimeoutMillis',
 ] as const satisfies readonly (keyof Timings)[]
 
-/** A step that was not given a time shrinks with the hold; one that was given more than the hold is a contradiction. */
-export function readTimings(given: Timings, input: CutoverOptions, where: string): Timings {
+/**
+ * A member that does not answer may serve this long after the fence, so that it is waited out and not failed by; with what
+ * the barrier adds for the last statement of such a member, and for its own next look.
+ */
+const LEAST_STOP_READS_MILLIS = CONFIRMED_MILLIS + 100
+
+/**
+ * A step that was not given a time shrinks with the hold; one that was given more than the hold is a contradiction. A hold
+ * too short to wait a silent member out is somebody's promise to callers, and only costs an attempt; a time for that one
+ * step that is too short would cost it for nothing. `asksFleet`: in coordinated mode, with a barrier.
+ */
+export function readTimings(
+  given: Timings,
+  input: CutoverOptions,
+  where: string,
+  asksFleet: boolean,
+): Timings {
+  const { stopReadsTimeoutMillis } = input
+  if (asksFleet && stopReadsTimeoutMillis !== undefined && stopReadsTimeoutMillis < LEAST_STOP_READS_MILLIS)
+    throw new CutoverError(
+      'ERR_OPTION',
+      `${where}stopReadsTimeoutMillis is ${stopReadsTimeoutMillis}; expected at least ${LEAST_STOP_READS_MILLIS} with members: 'barrier', since a process that does not answer may read for ${CONFIRMED_MILLIS} ms more and has to be waited out. Leave it out: a shorter holdTimeoutMillis bounds it too`,
+    )
   const whole = Object.fromEntries(TIMING_NAMES.map((key) => [key, given[key]])) as {
     -readonly [K in keyof Timings]: number
   }

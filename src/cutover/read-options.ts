@@ -230,7 +230,7 @@ export function readOptions(input: CutoverOptions): ResolvedOptions {
     onDrainTimeout: given.onDrainTimeout,
     members: given.members,
     attempts: given.attempts,
-    timings: readTimings(given, input, where),
+    timings: readTimings(given, input, where, control !== undefined && given.members === 'barrier'),
   })
 }
 

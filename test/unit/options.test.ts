@@ -236,6 +236,25 @@ describe('timings', () => {
   })
 })
 
+describe('the time for reads to leave', () => {
+  const short = { control: true, stopReadsTimeoutMillis: 2_099 } as const
+
+  it('is refused below what a silent member of the fleet needs', () => {
+    expect(refusal(short)).toMatch(/^createCutover: stopReadsTimeoutMillis is 2099; expected at least 2100 /)
+    expect(refusal({ ...short, holdTimeoutMillis: 2_500 })).toContain('Leave it out')
+  })
+
+  it.each([
+    ['the default', { control: true }, 2_500],
+    ['what a silent member needs', { control: true, stopReadsTimeoutMillis: 2_100 }, 2_100],
+    ['less where nobody is asked', { ...short, members: 'fence-only' }, 2_099],
+    ['less in direct mode', { stopReadsTimeoutMillis: 300 }, 300],
+    ['less where the whole hold is shorter', { control: true, holdTimeoutMillis: 800 }, 800],
+  ] as const)('may be %s', (_, extra, expected) => {
+    expect(readOptions({ ...least, ...extra }).timings.stopReadsTimeoutMillis).toBe(expected)
+  })
+})
+
 describe('nearest', () => {
   it.each([
     ['onDrainTimout', 'onDrainTimeout'],
