@@ -1,5 +1,9 @@
 // One line of the table of results: what was measured, its limit, and whether that is met.
-import { quantile, type Paired } from './paired.js'
+import { interval, quantile, type Paired } from './paired.js'
+import { seed } from './seed.js'
+
+/** Of fewer the whole range holds the true median in less than 95 of 100 cases. */
+const LEAST_FOR_INTERVAL = 6
 
 export interface Outcome {
   readonly what: string
@@ -21,15 +25,7 @@ export interface Outcome {
 
 /** The cost of the second of a pair for each of the first's. */
 export function ratio(what: string, added: Paired, same?: Paired, bound: Partial<Outcome> = {}): Outcome {
-  const of = (pair: Paired, difference: number): number => round(1 + difference / pair.medianA)
-  return {
-    what,
-    unit: '×',
-    measured: of(added, added.difference),
-    middleHalf: [of(added, added.low), of(added, added.high)],
-    ...(same && { same: of(same, same.difference) }),
-    ...bound,
-  }
+  return compared(what, (share) => 1 + share, added, same, bound)
 }
 
 /** How many of the second's there are in the time of one of the first's. */
@@ -39,13 +35,36 @@ export function throughput(
   same?: Paired,
   bound: Partial<Outcome> = {},
 ): Outcome {
-  const of = (pair: Paired, difference: number): number => round(1 / (1 + difference / pair.medianA))
+  return compared(what, (share) => 1 / (1 + share), added, same, bound)
+}
+
+/** `told` gives what is told of a difference that is this share of the first's cost. */
+function compared(
+  what: string,
+  told: (share: number) => number,
+  added: Paired,
+  same: Paired | undefined,
+  bound: Partial<Outcome>,
+): Outcome {
+  const of = (pair: Paired, difference: number): number => round(told(difference / pair.medianA))
+  const range = (pair: Paired, ends: readonly [number, number]): [number, number] => {
+    const [low, high] = [of(pair, ends[0]), of(pair, ends[1])]
+    return low <= high ? [low, high] : [high, low]
+  }
+  const likely = (pair: Paired): [number, number] | undefined => {
+    const differences = pair.costsB.map((cost, quad) => cost - (pair.costsA[quad] ?? Number.NaN))
+    return differences.length < LEAST_FOR_INTERVAL ? undefined : range(pair, interval(differences, seed()))
+  }
+  const ofAdded = likely(added)
+  const ofSame = same && likely(same)
   return {
     what,
     unit: '×',
     measured: of(added, added.difference),
-    middleHalf: [of(added, added.high), of(added, added.low)],
+    middleHalf: range(added, [added.low, added.high]),
+    ...(ofAdded && { interval: ofAdded }),
     ...(same && { same: of(same, same.difference) }),
+    ...(ofSame && { sameInterval: ofSame }),
     ...bound,
   }
 }
@@ -57,7 +76,15 @@ export function median(
   bound: Partial<Outcome> = {},
 ): Outcome {
   const at = (share: number): number => round(quantile(values, share))
-  return { what, unit, measured: at(0.5), middleHalf: [at(0.25), at(0.75)], ...bound }
+  return {
+    what,
+    unit,
+    measured: at(0.5),
+    // Of one there is no half.
+    ...(values.length > 1 && { middleHalf: [at(0.25), at(0.75)] }),
+    ...(values.length >= LEAST_FOR_INTERVAL && { interval: both(interval(values, seed()), round) }),
+    ...bound,
+  }
 }
 
 /** Undefined where there is no limit. */
@@ -84,5 +111,10 @@ export function line(outcome: Outcome): string {
 }
 
 const shown = (value: number): string => value.toLocaleString('en', { maximumFractionDigits: 3 })
+
+const both = ([a, b]: readonly [number, number], of: (value: number) => number): [number, number] => [
+  of(a),
+  of(b),
+]
 
 const round = (value: number): number => Number(value.toPrecision(4))

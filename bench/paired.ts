@@ -75,19 +75,33 @@ export function quantile(values: readonly number[], share: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN
 }
 
-const RESAMPLES = 2_000
+const RESAMPLES = 1_000
+/** Samples drawn again from fewer than these vary too little: the interval would hold the median in 85 of 100 cases. */
+const FEW = 24
+/** Drawing again from more than these takes long, and comes to the same as counting. */
+const MANY = 500
 
 /**
- * The interval in which the median of `values` lies in 95 of 100 repetitions, by bootstrap: percentiles of the medians of
- * samples drawn from these values with replacement. The same `seed` gives the same interval.
+ * Where the true median lies in 95 of 100 repetitions, by bootstrap: percentiles of the medians of samples drawn from these
+ * values with replacement. The same `seed` gives the same interval. From few values, and from very many, by counting.
  */
 export function interval(values: readonly number[], seed: number): readonly [number, number] {
+  const sorted = values.toSorted((a, b) => a - b)
+  const count = sorted.length
+  if (count < FEW || count > MANY) return counted(sorted)
   const random = seededRandom(seed)
-  const medians = Array.from({ length: RESAMPLES }, () =>
-    quantile(
-      values.map(() => values[Math.floor(random() * values.length)] ?? Number.NaN),
-      0.5,
-    ),
-  )
+  // Ranks are drawn, not values: sorting small integers is most of the work.
+  const ranks = new Uint16Array(count)
+  const medians = Array.from({ length: RESAMPLES }, () => {
+    for (let nr = 0; nr < count; nr++) ranks[nr] = Math.floor(random() * count)
+    return sorted[ranks.sort()[Math.floor(count / 2)] ?? 0] ?? Number.NaN
+  })
   return [quantile(medians, 0.025), quantile(medians, 0.975)]
+}
+
+/** How many of so many samples lie below the median is binomial, whatever they are samples of. */
+function counted(sorted: readonly number[]): readonly [number, number] {
+  const count = sorted.length
+  const below = Math.max(0, Math.floor((count - 1.96 * Math.sqrt(count) - 1) / 2))
+  return [sorted[below] ?? Number.NaN, sorted[count - 1 - below] ?? Number.NaN]
 }
