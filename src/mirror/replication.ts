@@ -11,7 +11,7 @@ import { ensurePublication, ensureSentinel, ensureSlot, serialise } from './publ
 import { streamHealth } from './stream-health.js'
 import { readSlot, readSubscription, streamOf } from './stream.js'
 import type { Stream } from './stream.js'
-import { createSubscription, dropSubscription } from './subscription.js'
+import { createSubscription, dropSubscription, refreshSubscription } from './subscription.js'
 
 export { dropStream } from './drop-stream.js'
 export { housekeeping } from './housekeeping.js'
@@ -49,7 +49,7 @@ async function refresh(m: Migration, stream: Stream, oid: number): Promise<void>
     )
   if (!(await needsRefresh(stream, oid, stream.subscriber.run))) return
   await patiently(stream.subscriber, m.timings.prepareTimeoutMillis, ({ run }) =>
-    run(`alter subscription ${stream.quoted} refresh publication with (copy_data = true)`),
+    refreshSubscription(run, stream),
   )
 }
 

@@ -2,6 +2,7 @@
 import type { Run } from '../control/control-connection.js'
 import { quoteIdent, quoteLiteral } from '../control/names.js'
 import { CutoverError } from '../errors.js'
+import { redact } from './redact.js'
 import type { Stream } from './stream.js'
 
 /**
@@ -43,6 +44,16 @@ export async function trySubscription(run: Run, stream: Stream): Promise<void> {
   }
 }
 
+/** Takes up tables that were added to the publication, with their rows. In autocommit: Postgres allows nothing else. */
+export async function refreshSubscription(run: Run, stream: Stream): Promise<void> {
+  try {
+    await run(`alter subscription ${stream.quoted} refresh publication with (copy_data = true)`)
+  } catch (error) {
+    // It connects too, and says where to.
+    throw withoutSecret(error, stream)
+  }
+}
+
 /** Drops it inside the caller's transaction and leaves the slot, which may be out of reach. */
 export async function dropSubscription(run: Run, stream: Stream): Promise<void> {
   await run(`alter subscription ${stream.quoted} disable`)
@@ -62,38 +73,10 @@ async function keepOutOfServerLog(run: Run): Promise<void> {
 /** Neither the statement nor the original error travels on: both can hold the connection string. */
 function withoutSecret(error: unknown, stream: Stream): CutoverError {
   const sqlState = error instanceof Error && 'code' in error ? String(error.code) : undefined
-  const reason = error instanceof Error ? redact(error.message, stream.conninfo) : 'unknown'
-  const known = sqlState === '57014' ? 'no answer in time' : reason
+  const reason = error instanceof Error ? redact(error.message, stream.conninfo, sqlState) : 'unknown'
   return new CutoverError(
     'ERR_PREPARE',
-    `the ${stream.to} server cannot subscribe to the ${stream.from} database: ${known}`,
+    `the ${stream.to} server cannot subscribe to the ${stream.from} database: ${reason}`,
     { details: { sqlState, side: stream.to } },
   )
-}
-
-/** Cuts the connection string, and the password wherever it stands in it, out of a message. */
-export function redact(message: string, conninfo: string): string {
-  // libpq quotes the part of the string that it could not read, whatever that part is.
-  if (/connection string|connection info|connection option|URI/i.test(message))
-    return 'its connection string is not valid'
-  const secrets = [conninfo, ...passwordsIn(conninfo)].filter((secret) => secret !== '')
-  return secrets
-    .toSorted((a, b) => b.length - a.length)
-    .reduce((text, secret) => text.replaceAll(secret, '***'), message)
-}
-
-function passwordsIn(conninfo: string): string[] {
-  const url = /^postgres(?:ql)?:\/\/[^:@/]*:([^@]*)@/.exec(conninfo)?.[1]
-  const query = /[?&]password=([^&]*)/.exec(conninfo)?.[1]
-  const quoted = /\bpassword\s*=\s*'((?:[^'\\]|\\.)*)'/.exec(conninfo)?.[1]?.replace(/\\(.)/g, '$1')
-  const plain = /\bpassword\s*=\s*([^'\s&]+)/.exec(conninfo)?.[1]
-  return [url, query, quoted, plain].flatMap((found) => (found === undefined ? [] : [found, decoded(found)]))
-}
-
-function decoded(text: string): string {
-  try {
-    return decodeURIComponent(text)
-  } catch {
-    return text
-  }
 }

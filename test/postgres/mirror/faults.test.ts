@@ -7,8 +7,10 @@ import type { ControlConnection } from '../../../src/control/control-connection.
 import type { Migration } from '../../../src/control/migration.js'
 import { ensureControlSchema } from '../../../src/control/schema.js'
 import { insertMirror, insertWriter } from '../../../src/control/side-row.js'
+import { changeWriter } from '../../../src/coordinator/coordinator.js'
 import { createForward, createReverse, dropStream, streamHealth } from '../../../src/mirror/replication.js'
-import { redact } from '../../../src/mirror/subscription.js'
+import { redact } from '../../../src/mirror/redact.js'
+import { run } from '../../cli/run.js'
 import { startServer } from '../../support/servers.js'
 import type { Server } from '../../support/servers.js'
 import { migrationBetween, one, until } from './fixture.js'
@@ -132,8 +134,17 @@ describe('the connection string', () => {
     ['with a loose end', "host=127.0.0.1 SECRET password='SECRET'"],
     ['with a password whose second half libpq takes for a word', 'host=127.0.0.1 password=half SECRET'],
     ['in a URL that libpq cannot read', 'postgres://u:SECRET@127.0.0.1:1/postgres?SECRET=1'],
+    ['in a URL whose password is half a host to libpq', 'postgres://u:half@SECRET@127.0.0.1:PORT/postgres'],
+    ['in a URL whose password is a port to libpq', 'postgres://u:SECRET/half@127.0.0.1:PORT/postgres'],
+    [
+      'that names a database by a URL',
+      'host=127.0.0.1 port=PORT user=postgres password=RIGHT dbname=postgres://u:SECRET@127.0.0.1/postgres',
+    ],
   ])('%s is refused, and neither message, details, cause nor log holds it', async (_, text) => {
-    const conninfo = text.replaceAll('SECRET', SECRET).replaceAll('PORT', String(oldServer.port))
+    const conninfo = text
+      .replaceAll('SECRET', SECRET)
+      .replaceAll('PORT', String(oldServer.port))
+      .replaceAll('RIGHT', oldServer.password)
     const broken: Migration = { ...m, reachedBy: { ...m.reachedBy, old: conninfo } }
     const error: unknown = await createForward(broken, 'old', ignore).catch((reason: unknown) => reason)
     expect(error).toMatchObject({
@@ -145,6 +156,33 @@ describe('the connection string', () => {
     expect(shown).not.toContain(DECODED)
     expect(await readFile(newServer.logFile, 'utf8')).not.toContain(SECRET)
     expect(await streamHealth(m, 'old')).toMatchObject({ exists: false })
+  })
+
+  it('of the way back is in nothing that a change of writer tells or stores', async () => {
+    await createForward(m, 'old', ignore)
+    const told: unknown[] = []
+    for (const event of ['step', 'cutover', 'warning', 'progress'] as const)
+      m.events.on(event, (said: unknown) => told.push(said))
+    const conninfo = `postgres://u:half@${SECRET}@127.0.0.1:${newServer.port}/postgres`
+    const broken: Migration = { ...m, members: 'barrier', reachedBy: { ...m.reachedBy, new: conninfo } }
+    for (const preflight of [true, false])
+      told.push(await changeWriter(broken, 'new', 'live', { preflight }).catch((error: unknown) => error))
+    const { out, err } = await run(['preflight', '--name', m.name, '--json'], {
+      OLD_DATABASE_URL: oldServer.url(),
+      NEW_DATABASE_URL: newServer.url(),
+      NEW_REACHED_BY: conninfo,
+    })
+    told.push(out, err)
+    const stored = await Promise.all(
+      ['journal', 'call', 'member', 'side'].map((table) =>
+        old.run(`select t::text as line from cutover.${table} t`),
+      ),
+    )
+    const shown = inspect([told, stored], { depth: 12, showHidden: true, maxArrayLength: null })
+    // It was told everywhere that it failed, or nothing would be shown by this.
+    expect(out).toContain('can be read in two ways')
+    expect(inspect(stored[0], { maxArrayLength: null })).toContain('can be read in two ways')
+    expect(shown).not.toContain('geheim')
   })
 
   it('is cut out of any message, in each way it can be written', () => {
