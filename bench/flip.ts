@@ -6,7 +6,10 @@ import { launchDarkly } from '../adapters/launchdarkly.js'
 import { createCutover, type CutoverEvent, type Side } from '../src/index.js'
 import { startPair } from '../test/support/servers.js'
 import { startFlagClients, type FlagClient } from './flag-clients.js'
+import { median, type Outcome } from './outcome.js'
 import { quantile } from './paired.js'
+import { printPart } from './print-part.js'
+import type { Part } from './report.js'
 import { stubConfig } from './stub-client.js'
 
 const FLAG = 'orders-database'
@@ -16,16 +19,18 @@ const MAX = 10
 const CONNECTIONS = 4
 const GIVE_UP_MILLIS = 10_000
 
+type Span = 'heard' | 'swapped' | 'prepare' | 'pause' | 'opened' | 'phase'
+
 /** What is measured of one flip, in milliseconds, and how it is called where it is printed. */
-const SPANS = {
-  heard: 'write to heard by the SDK',
-  swapped: 'heard to route swapped',
-  prepare: '  connections opened',
-  pause: '  hold, drain, server asked, flip',
-  opened: 'heard to the other side',
-  phase: 'heard to phase changed',
-} as const
-type Flip = Readonly<Record<keyof typeof SPANS, number>>
+const SPANS: Readonly<Record<Span, { readonly what: string; readonly most?: number }>> = {
+  heard: { what: 'write to heard by the SDK' },
+  swapped: { what: 'heard to route swapped', most: 1 },
+  prepare: { what: 'of the move: connections opened, before any call waits' },
+  pause: { what: 'of the move: hold, drain, server asked, flip' },
+  opened: { what: 'heard to the other side' },
+  phase: { what: 'heard to phase changed' },
+}
+type Flip = Readonly<Record<Span, number>>
 
 interface Where {
   readonly old: pg.PoolConfig
@@ -90,14 +95,21 @@ async function flips(
   return taken
 }
 
-function summary(taken: readonly Flip[]) {
-  const spans = Object.entries(SPANS).map(([name, what]) => {
+/** A line for each span of this SDK, and the same figures for whoever reads JSON. */
+function told(sdk: string, taken: readonly Flip[]) {
+  const spans = Object.entries(SPANS).map(([name, { what, most }]) => {
     const times = taken.map((flip) => flip[name as keyof Flip])
-    const [median, p90, p99] = [0.5, 0.9, 0.99].map((share) => round(quantile(times, share)))
-    console.log(`    ${what.padEnd(34)}${median}, ${p90}, ${p99}`)
-    return [`${name}Millis`, { median, p90, p99 }] as const
+    const [p90, p99] = [0.9, 0.99].map((share) => Number(quantile(times, share).toPrecision(3)))
+    const outcome = median(`${what}, SDK ${sdk}`, 'ms', times, {
+      ...(most !== undefined && { most }),
+      remark: `90 %: ${p90}, 99 %: ${p99}`,
+    })
+    return { outcome, figure: [`${name}Millis`, { median: outcome.measured, p90, p99 }] as const }
   })
-  return Object.fromEntries(spans)
+  return {
+    outcomes: spans.map(({ outcome }) => outcome),
+    figures: Object.fromEntries(spans.map(({ figure }) => figure)),
+  }
 }
 
 export async function flip(stub: boolean, quick: boolean) {
@@ -112,18 +124,36 @@ export async function flip(stub: boolean, quick: boolean) {
     : { old: stubConfig(MAX), new: stubConfig(MAX) }
   const write = (value: Side): void => flags.service.setValue(FLAG, value)
   try {
-    console.log(
-      `${count} flips old to new and back, direct mode, idle, ${stub ? 'stub clients' : 'two real servers'}, ${CONNECTIONS} connections; milliseconds: median, 90 %, 99 %`,
-    )
-    console.log('  LaunchDarkly SDK 9')
-    const launchDarkly9 = summary(await flips(flags.launchDarkly9, write, where, count))
-    console.log('  LaunchDarkly SDK 7')
-    const launchDarkly7 = summary(await flips(flags.launchDarkly7, write, where, count))
-    return { flips: count, launchDarkly9, launchDarkly7 }
+    console.error('SDK 9')
+    const nine = told('9', await flips(flags.launchDarkly9, write, where, count))
+    console.error('SDK 7')
+    const seven = told('7', await flips(flags.launchDarkly7, write, where, count))
+    return {
+      parts: [printPart(partOf(stub, count, [...nine.outcomes, ...seven.outcomes]))],
+      flips: count,
+      launchDarkly9: nine.figures,
+      launchDarkly7: seven.figures,
+    }
   } finally {
     await flags.close()
     await pair?.destroy()
   }
 }
 
-const round = (value: number): number => Math.round(value * 1_000) / 1_000
+const partOf = (stub: boolean, count: number, outcomes: readonly Outcome[]): Part => ({
+  title: `How long is it from the flag to the route${stub ? ', without servers' : ''}?`,
+  how: `${count} flips from \`old\` to \`new\` and back with each LaunchDarkly SDK, through \`launchDarkly()\`, from the write in a flag service on
+loopback. Direct mode, one process, no traffic, ${stub ? 'clients that answer at once' : 'two servers'}, ${CONNECTIONS} connections open on the side that is left. Median,
+with what 90 and 99 in a hundred stay below. The scale of the picture is logarithmic.`,
+  outcomes,
+  picture: {
+    kind: 'bars',
+    title: `From the flag to the route${stub ? ', without servers' : ''}`,
+    unit: 'ms',
+    scale: 'log',
+  },
+  notes: [
+    'The route is swapped first when the move begins: calls go on at once, but pass the own line of the process from then on.',
+    'What follows is no longer the way of the flag but a change of writer: as many connections as are in use are opened on the other side, new calls are held, the server is asked whether it is still at work, and the route leads to the other side. With traffic the drain waits for what is under way besides.',
+  ],
+})

@@ -1,74 +1,90 @@
 // How long the main entry takes to load over pg itself, each time in a process of its own.
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { pathToFileURL } from 'node:url'
+import { median, type Outcome } from './outcome.js'
 import { quantile } from './paired.js'
+import { printPart } from './print-part.js'
+import type { Part } from './report.js'
 
-const ROUNDS = 21
-// The benchmarks run compiled, in a folder of their own.
-const root = process.cwd()
+/** Processes of each of the two series, which are the same but for their turn. */
+const ROUNDS = 31
+const QUICK_ROUNDS = 7
+const MOST_MILLIS = 20
 
-export async function load() {
-  // Inside node_modules, so that `pg` is found from there and nobody's dist is touched.
-  const cache = join(root, 'node_modules/.cache')
-  mkdirSync(cache, { recursive: true })
-  const folder = mkdtempSync(join(cache, 'pg-cutover-load-'))
-  try {
-    execFileSync(
-      process.execPath,
-      [
-        join(root, 'node_modules/typescript/bin/tsc'),
-        '-p',
-        join(root, 'tsconfig.build.json'),
-        '--outDir',
-        folder,
-      ],
-      { stdio: 'inherit' },
-    )
-    writeFileSync(join(folder, 'package.json'), '{ "type": "module" }')
-    const entry = pathToFileURL(join(folder, 'src/index.js')).href
-    const script = `
-      const start = performance.now()
-      await import('pg')
-      const middle = performance.now()
-      await import(${JSON.stringify(entry)})
-      console.log(JSON.stringify([middle - start, performance.now() - middle]))`
-    const times = Array.from({ length: ROUNDS }, () => {
-      const printed = execFileSync(process.execPath, ['--input-type=module', '-e', script], {
-        cwd: root,
-        encoding: 'utf8',
-      })
-      const [pg, entryMillis] = JSON.parse(printed) as [number, number]
-      return { pg, entryMillis }
+interface Cost {
+  readonly pg: number
+  readonly entry: number
+  readonly pgCpu: number
+  readonly entryCpu: number
+}
+
+/** Milliseconds until imported, and of CPU of that process, compiler threads included. */
+const SCRIPT = (entry: string): string => `
+  const now = () => ({ wall: performance.now(), cpu: process.cpuUsage() })
+  const cpu = (from, to) => (to.cpu.user + to.cpu.system - from.cpu.user - from.cpu.system) / 1000
+  const start = now()
+  await import('pg')
+  const middle = now()
+  await import(${JSON.stringify(entry)})
+  const end = now()
+  console.log(JSON.stringify({
+    pg: middle.wall - start.wall, entry: end.wall - middle.wall,
+    pgCpu: cpu(start, middle), entryCpu: cpu(middle, end),
+  }))`
+
+function oneProcess(script: string): Cost {
+  const printed = execFileSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' })
+  return JSON.parse(printed) as Cost
+}
+
+export async function load(quick: boolean) {
+  const rounds = quick ? QUICK_ROUNDS : ROUNDS
+  // Benchmarks run compiled, so this is what the package has.
+  const script = SCRIPT(new URL('../src/index.js', import.meta.url).href)
+  console.error(`${2 * rounds} processes`)
+  // Whoever comes first reads the files from the disk.
+  oneProcess(script)
+  const taken: Cost[] = []
+  const again: Cost[] = []
+  for (let round = 0; round < rounds; round++) {
+    // Exchanged every other time: whoever comes first must not be the same one always.
+    for (const costs of round % 2 === 0 ? [taken, again] : [again, taken]) costs.push(oneProcess(script))
+  }
+  const told = (what: string, of: (cost: Cost) => number, bound: Partial<Outcome> = {}): Outcome => {
+    const same = median(what, 'ms', again.map(of))
+    return median(what, 'ms', taken.map(of), {
+      same: same.measured,
+      ...(same.interval && { sameInterval: same.interval }),
+      ...bound,
     })
-    const figures = {
-      loadMillis: round(
-        quantile(
-          times.map((time) => time.entryMillis),
-          0.5,
-        ),
-      ),
-      slowestLoadMillis: round(
-        quantile(
-          times.map((time) => time.entryMillis),
-          1,
-        ),
-      ),
-      pgMillis: round(
-        quantile(
-          times.map((time) => time.pg),
-          0.5,
-        ),
-      ),
-    }
-    console.log(`main entry, built, median of ${ROUNDS} processes
-  pg itself       ${figures.pgMillis} ms
-  pg-cutover      ${figures.loadMillis} ms more (slowest ${figures.slowestLoadMillis})`)
-    return figures
-  } finally {
-    rmSync(folder, { recursive: true, force: true })
+  }
+  const pg = told('pg itself', (cost) => cost.pg)
+  const entry = told('pg-cutover, after pg', (cost) => cost.entry, { most: MOST_MILLIS })
+  const share = quantile(
+    [...taken, ...again].map((cost) => cost.entryCpu / cost.pgCpu),
+    0.5,
+  )
+  const outcomes = [
+    pg,
+    entry,
+    told('CPU time of pg itself', (cost) => cost.pgCpu),
+    told('CPU time of pg-cutover, after pg', (cost) => cost.entryCpu, {
+      remark: `${share.toFixed(2)} of that of pg`,
+    }),
+  ]
+  return {
+    parts: [printPart({ ...PART, outcomes })],
+    loadMillis: entry.measured,
+    pgMillis: pg.measured,
+    processes: 2 * rounds,
   }
 }
 
-const round = (value: number): number => Math.round(value * 10) / 10
+const PART = {
+  title: 'How long does it take to load?',
+  how: `Import of the main entry after that of \`pg\`, each time in a process of its own whose files are in the memory of the machine
+already. The processes belong to two series in turn that are the same; the second is what the first is told against.`,
+  picture: { kind: 'bars', title: 'Import of the main entry', unit: 'ms' },
+  notes: [
+    'The tests hold the CPU time of the import to 0.75 of that of pg, since a time alone says more of the machine than of the package.',
+  ],
+} as const satisfies Omit<Part, 'outcomes'>

@@ -36,13 +36,13 @@ const BENCHMARKS = {
       'how long does a flip take, from the write of the flag to the swapped route and the changed phase?',
     run: async ({ stub, quick }) => (await import('./flip.js')).flip(stub, quick),
   },
-  held: {
+  hold: {
     answers: 'what do 10,000 held queries weigh, and how long does their release block the event loop?',
-    run: async ({ stub, quick }) => (await import('./held.js')).held(stub, quick),
+    run: async ({ stub, quick }) => (await import('./hold.js')).hold(stub, quick),
   },
   load: {
     answers: 'how long does the main entry take to load, over pg itself?',
-    run: async () => (await import('./load.js')).load(),
+    run: async ({ quick }) => (await import('./load.js')).load(quick),
   },
   lookup: {
     answers: 'what does it cost to know the phase, against asking the SDK of a flag service each time?',
