@@ -22,10 +22,7 @@ const BENCHMARKS = {
   },
   facade: {
     answers: 'what does the facade at rest add to a query? (--stub: over a pool that does nothing)',
-    run: async ({ stub, quick }) =>
-      stub
-        ? (await import('./facade-on-stub.js')).facadeOnStub(quick)
-        : (await import('./facade-on-server.js')).facadeOnServer(quick),
+    run: async ({ stub, quick }) => (await import('./facade.js')).facade(stub, quick),
   },
   fleet: {
     answers: 'how long does a whole fleet pause, and what do its members cost at rest?',

@@ -1,28 +1,16 @@
 // What the facade at rest adds to a query over a pool that does nothing: time, bytes and promises.
 import { createHook } from 'node:async_hooks'
-import { once } from 'node:events'
 import { setImmediate as turn } from 'node:timers/promises'
-import pg from 'pg'
-import { createCutover, memorySource, type Sampler } from '../src/index.js'
-import { collect, usedBytes } from './heap.js'
-import { paired, quantile } from './paired.js'
-import { stubConfig } from './stub-client.js'
+import type { Sampler } from '../../src/index.js'
+import { collect, usedBytes } from '../heap.js'
+import { HEAD, line, median, type Outcome } from '../outcome.js'
+import { interval, paired, quantile, type Paired } from '../paired.js'
+import type { Report } from '../report.js'
+import { livedCutover, stubPool } from './stub-pool.js'
 
 const BATCH = 1_000
 const BATCHES_IN_A_SLICE = 40
-
-const ANSWER: Promise<unknown> = Promise.resolve({ command: 'SELECT', rows: [] })
-
-/** A real pool whose `query` answers without any work. */
-class StubPool extends pg.Pool {
-  calls = 0
-  override query(): never {
-    this.calls++
-    return ANSWER as never
-  }
-}
-
-const stubPool = (): pg.Pool => new StubPool(stubConfig(10))
+const MOST_NANOS = 20
 
 interface Queryable {
   query(text: string, values: readonly unknown[]): unknown
@@ -101,39 +89,6 @@ function bytesOf(turns: Readonly<Record<'raw' | 'rawAgain' | 'facade', () => num
   }
 }
 
-/** A cutover at rest on OLD that has been through holds and flips, so that its call sites have seen every route. */
-async function livedCutover(stub: pg.Pool, sampler?: Sampler) {
-  const source = Object.assign(memorySource(), { sampler })
-  const other = stubPool()
-  const cutover = createCutover({
-    name: 'bench',
-    old: stub,
-    new: other,
-    source,
-    control: false,
-    // A stub has no sessions to read in.
-    heldReadsMax: 0,
-  })
-  const { pool } = cutover
-  for (const phase of ['old', 'new', 'old'] as const) {
-    // The first ones wait for a phase, the others may find any route.
-    const early = Array.from({ length: BATCH }, () => pool.query(TEXT, [...VALUES]))
-    const followed = once(cutover, 'wish')
-    source.set(phase)
-    await followed
-    await Promise.all(early)
-    while (cutover.status().route !== 'direct') await once(cutover, 'route')
-  }
-  return {
-    pool,
-    async end() {
-      await cutover.end()
-      // Handed in, so ours to end: the timers of their idle clients would keep the process for ten seconds.
-      await Promise.all([stub.end(), other.end()])
-    },
-  }
-}
-
 /** The same with a source that takes a thousand samples a second, whose timer gets a turn before each slice. */
 async function sampledFacade(quads: number) {
   let taken = 0
@@ -158,7 +113,7 @@ export async function facadeOnStub(quick: boolean) {
   const stub = stubPool()
   const cutover = await livedCutover(stub)
   const pool: Queryable = cutover.pool
-  if (pool.query(TEXT, VALUES) !== ANSWER)
+  if (pool.query(TEXT, VALUES) !== stub.query(TEXT, [...VALUES]))
     throw new Error('the facade does not hand the inner result through')
 
   const quads = quick ? 40 : 400
@@ -174,27 +129,56 @@ export async function facadeOnStub(quick: boolean) {
   await cutover.end()
   // Last, since from here on the call sites have seen one route more.
   const sampled = await sampledFacade(quads)
-  const figures = {
-    stubOverheadNanos: round(added.difference),
-    stubOverheadNanosMiddleHalf: [round(added.low), round(added.high)],
-    sameNanos: round(same.difference),
-    sameNanosMiddleHalf: [round(same.low), round(same.high)],
-    rawNanos: round(added.medianA),
-    facadeNanos: round(added.medianB),
-    extraBytesPerCall: round(bytes.added),
-    sameBytesPerCall: round(bytes.same),
+  const outcomes = [
+    above('through the facade', added, same, {
+      most: MOST_NANOS,
+      remark: `${added.medianA.toFixed(1)} ns without`,
+    }),
+    above('with a source that takes a thousand samples a second', sampled.added, same, {
+      remark: `${sampled.taken} samples taken`,
+    }),
+    // Whole ones: the least that a call could leave on the heap is twelve.
+    one('further bytes on the heap', 'bytes', Math.round(bytes.added), {
+      same: Math.round(bytes.same),
+      most: 0,
+    }),
+    one('further promises', 'promises', promisesMade, { most: 0 }),
+  ]
+  console.log(HEAD)
+  for (const outcome of outcomes) console.log(line(outcome))
+  return {
+    ...report(outcomes, quads),
+    stubOverheadNanos: added.difference,
+    extraBytesPerCall: bytes.added,
     extraPromisesPerCall: promisesMade,
-    sampledOverheadNanos: round(sampled.added.difference),
-    sampledOverheadNanosMiddleHalf: [round(sampled.added.low), round(sampled.added.high)],
-    samplesTaken: sampled.taken,
-    calls: quads * 4 * BATCH * BATCHES_IN_A_SLICE,
   }
-  console.log(`facade at rest over a stub pool, batches of ${BATCH}, ${quads} quads A B B A
-  raw             ${figures.rawNanos} ns a call
-  raw again       ${figures.sameNanos} ns more (middle half ${figures.sameNanosMiddleHalf.join(' to ')}), ${figures.sameBytesPerCall} bytes more
-  facade          ${figures.stubOverheadNanos} ns more (middle half ${figures.stubOverheadNanosMiddleHalf.join(' to ')}), ${figures.extraBytesPerCall} bytes more, ${figures.extraPromisesPerCall} promises more
-  with a sampler  ${figures.sampledOverheadNanos} ns more (middle half ${figures.sampledOverheadNanosMiddleHalf.join(' to ')}), at a thousand samples a second, ${figures.samplesTaken} taken`)
-  return figures
 }
 
-const round = (value: number): number => Math.round(value * 100) / 100
+const report = (outcomes: readonly Outcome[], quads: number): Report => ({
+  parts: [
+    {
+      title: 'What does the facade itself take?',
+      how: `What a call takes above the same call of the pool inside, which answers without any work: ${quads} quads A B B A of ${BATCHES_IN_A_SLICE} batches of ${BATCH.toLocaleString('en')} calls, with the raw pool against itself. The facade is at rest and has been through holds and flips before. Promises and bytes are counted by the runtime.`,
+      outcomes,
+    },
+  ],
+})
+
+const SEED = 1
+
+function above(what: string, added: Paired, same: Paired, bound: Partial<Outcome>): Outcome {
+  const differences = (pair: Paired): number[] =>
+    pair.costsB.map((cost, quad) => cost - (pair.costsA[quad] ?? Number.NaN))
+  return median(what, 'ns', differences(added), {
+    same: same.difference,
+    sameInterval: interval(differences(same), SEED),
+    ...bound,
+  })
+}
+
+const one = (what: string, unit: string, measured: number, bound: Partial<Outcome>): Outcome => ({
+  what,
+  unit,
+  measured,
+  ...bound,
+})
