@@ -19,9 +19,12 @@ export async function movedOutcome(
   const phase = writer?.phase ?? plan.to
   const epoch = event?.epoch ?? writer?.epoch ?? 0
   const backends = seen.rogues?.backends ?? []
+  const notDropped = seen.warnings
+    .filter(({ code }) => code === 'MIRROR_NOT_DROPPED')
+    .map(({ message }) => message)
   const pause = event ? `, paused for ${event.pauseMillis.toFixed(0)} ms` : ''
   return {
-    exit: leftOver.length > 0 ? EXIT.needsRecover : EXIT.done,
+    exit: leftOver.length > 0 ? EXIT.needsRecover : notDropped.length > 0 ? EXIT.leftBehind : EXIT.done,
     lines: [
       ...seen.shown,
       ...(plan.from === plan.to && !plan.endsMirror ? [`The phase was "${phase}" already.`] : []),
@@ -33,8 +36,12 @@ export async function movedOutcome(
             ...leftOver.map((line) => `  - ${line}`),
           ]
         : []),
-      ...(seen.warnings.some(({ code }) => code === 'MIRROR_NOT_DROPPED')
-        ? ['The mirror could not be taken away everywhere; run the same command again for the rest.']
+      ...(notDropped.length > 0
+        ? [
+            paint.warn('The mirror could not be taken away everywhere:'),
+            ...notDropped.map((reason) => `  - ${printable(reason)}`),
+            'A slot that stays on a running server keeps WAL without end. Run the same command again for the rest.',
+          ]
         : []),
     ],
     json: {
@@ -50,6 +57,7 @@ export async function movedOutcome(
       warnings: seen.warnings,
       needsRecover: leftOver.length > 0,
       leftOver,
+      notDropped,
     },
   }
 }

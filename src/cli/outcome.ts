@@ -6,6 +6,8 @@ export const EXIT = {
   refused: 1,
   usage: 2,
   needsRecover: 3,
+  /** The move is done and stands, and something that it was to take away is still there. */
+  leftBehind: 4,
 } as const
 
 /** What a command has to say: for people, for machines, and as an exit code. */

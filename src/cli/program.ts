@@ -44,7 +44,8 @@ export type Run = (
 const EPILOGUE = `
 What is not given here comes from OLD_DATABASE_URL, NEW_DATABASE_URL, OLD_REACHED_BY and NEW_REACHED_BY, which keeps
 passwords out of the process list, and then from pg-cutover.config.{ts,mts,js,mjs,json} in the working directory.
-Exit codes: 0 done, 1 refused or failed and nothing changed, 2 wrong usage, 3 needs "recover".`
+Exit codes: 0 done, 1 refused or failed and nothing changed, 2 wrong usage, 3 needs "recover",
+4 done, but something that was to be taken away is still there: run it again.`
 
 const ALSO_REFUSED = {
   shadow: 'where compared reads have differed for real, or where a database could not be asked',

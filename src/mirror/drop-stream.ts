@@ -31,11 +31,12 @@ async function dropSubscriberHalf(stream: Stream): Promise<void> {
 async function dropPublisherHalf(stream: Stream): Promise<void> {
   const { run } = stream.publisher
   if (await readSlot(run, stream)) await dropSlot(run, stream, stream.name)
-  for (const slot of await orphanedSlots(stream)) await dropSlot(run, stream, slot)
   await stream.publisher.transaction(async (inside) => {
     await inside(`drop publication if exists ${stream.quoted}`)
     await dropSentinel(inside, stream)
   })
+  // Last, since the subscriber has to be asked, which may be gone.
+  for (const slot of await orphanedSlots(stream)) await dropSlot(run, stream, slot)
 }
 
 async function dropSentinel(run: Run, stream: Stream): Promise<void> {

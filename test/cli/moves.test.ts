@@ -296,27 +296,63 @@ describe('interrupted', () => {
   })
 })
 
+/** What a mirror has made on a side. */
+async function madeOn(client: pg.Client): Promise<unknown[]> {
+  const { rows } = await client.query(
+    `select slot_name::text as made from pg_replication_slots where database = current_database()
+     union all select subname from pg_subscription
+       where subdbid = (select oid from pg_database where datname = current_database())
+     union all select pubname from pg_publication
+     union all select relname from pg_class where relname like 'sentinel%' and relkind = 'r'`,
+  )
+  return rows
+}
+
 describe('finish', () => {
   it('is refused while the old database writes', async () => {
     const { exit, json } = await command(['finish', '--yes'])
     expect({ exit, json }).toMatchObject({ exit: 1, json: { error: { code: 'ERR_PHASE_ILLEGAL' } } })
   })
 
-  it('asks, takes the mirror and the way back away, and leaves the fence', async () => {
+  it('asks, and tells by its exit code of a mirror that could not be taken away where a side is down', async () => {
     await command(['advance', 'live', '--yes'])
     const { err } = await told('finish')
     expect(err).toContain('there is no way back')
+    // A server that is off has no worker that keeps the slot of the other one in use.
+    await old.query(`alter subscription cutover_${databases.name}_from_new disable`)
+    const gone = { OLD_DATABASE_URL: 'postgres://u@127.0.0.1:1/gone', NEW_DATABASE_URL: databases.new }
+    const args = ['finish', '--yes', '--name', databases.name]
+    const { exit, out } = await run([...args, '--json'], gone)
+    expect({ exit, json: JSON.parse(out) as unknown }).toMatchObject({
+      exit: 4,
+      json: {
+        phase: 'new',
+        writer: 'new',
+        changed: true,
+        needsRecover: false,
+        notDropped: [expect.stringContaining('127.0.0.1:1/gone could not be reached')],
+      },
+    })
+    // What a script runs again says the same for as long as it is so.
+    const again = await run(args, gone)
+    expect(again.exit).toBe(4)
+    expect(again.out).toMatch(
+      /could not be taken away everywhere:\n {2}- the old database at 127.0.0.1:1\/gone/,
+    )
+    expect(await madeOn(fresh)).toEqual([])
+    expect(await madeOn(old)).not.toEqual([])
+  })
+
+  it('takes the mirror and the way back away, and leaves the fence', async () => {
     const { exit, json } = await command(['finish', '--yes'])
-    expect({ exit, json }).toMatchObject({ exit: 0, json: { phase: 'new', writer: 'new', mirroredTo: null } })
-    expect((await command(['finish', '--yes'])).json).toMatchObject({ phase: 'new', changed: false })
+    expect({ exit, json }).toMatchObject({
+      exit: 0,
+      json: { phase: 'new', writer: 'new', mirroredTo: null, changed: false, notDropped: [] },
+    })
+    expect(await madeOn(old)).toEqual([])
     await expect(runOn(databases.old, [`insert into orders (note) values ('lost')`])).rejects.toMatchObject({
       code: '25006',
     })
-    const { rows } = await old.query(
-      `select from pg_replication_slots where database = current_database()
-       union all select from pg_subscription where subdbid = (select oid from pg_database where datname = current_database())`,
-    )
-    expect(rows).toEqual([])
     const back = await command(['rollback', '--yes'])
     expect(back).toMatchObject({ exit: 1, json: { error: { code: 'ERR_PHASE_ILLEGAL' } } })
   })
