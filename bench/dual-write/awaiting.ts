@@ -4,11 +4,12 @@ import pg from 'pg'
 import type { Cutover } from '../../src/index.js'
 import { startLaunchDarkly } from '../../test/support/launchdarkly-server.js'
 import type { Pair } from '../../test/support/servers.js'
+import { CORES, type PartOnPair, type Tell } from '../on-pairs.js'
+import { throughput, type Outcome } from '../outcome.js'
 import { pairedBy } from '../paired.js'
 import { callers, CALLERS, type Waited } from './callers.js'
-import { databases, ITEM, someItems, type Urls } from './ground.js'
+import { databases, ITEM, SETTINGS, someItems, type Urls } from './ground.js'
 import { joined, leading, leadingProcess } from './leading-process.js'
-import { throughput, type Outcome } from '../outcome.js'
 
 const ROWS = 10_000
 const WRITE = 'update item set n = n + 1 where id = $1'
@@ -19,15 +20,38 @@ const CONTEXT = { kind: 'service', key: 'bench' }
 
 type Write = (id: number) => Promise<unknown>
 
-export async function awaiting(pair: Pair, quick: boolean): Promise<Outcome[]> {
+const sizes = (quick: boolean) => (quick ? { quads: 2, calls: 200 } : { quads: 8, calls: 1_200 })
+
+const NOTES = [
+  'A call that waits takes two round trips of a turn of the relay on top of its own write: one to the writer, which forgets the last turn and reads the next, and one to the other side.',
+  "LaunchDarkly's `createMigration` writes one side after the other and undoes nothing where the second write fails; by hand both sides are written before either is committed, and nothing is done where only one COMMIT succeeds.",
+]
+
+export const awaiting: PartOnPair = {
+  title: 'Dual-write: what does it cost to wait until both sides have a write?',
+  how: (quick) => {
+    const { quads, calls } = sizes(quick)
+    return [
+      `${CALLERS} callers update one row each, and again as soon as they are answered:`,
+      "with `await: 'applied'`, and by a pair of transactions coded by hand, BEGIN to COMMIT on both servers.",
+      `Throughput with that of the pair as 1, in paired slices of ${calls.toLocaleString('en')} calls, ${quads} quads; the pair against itself is the A/A.`,
+      "LaunchDarkly's `createMigration` does the same two writes in its stage `dualwrite`, with a flag service on loopback.",
+      `Both servers, which have \`fsync\` on, and all processes share ${CORES}.`,
+    ]
+  },
+  picture: { kind: 'bars', title: 'Throughput, a pair of transactions by hand as 1', unit: '×' },
+  settings: SETTINGS,
+  run: measure,
+}
+
+async function measure(pair: Pair, quick: boolean, tell: Tell): Promise<readonly string[]> {
   const items = someItems(1, ROWS)
   const apart = await databases(pair, 'bench_apart', `${ITEM}; ${items}`)
   const here = await databases(pair, 'bench_here', ITEM, items)
   const there = await databases(pair, 'bench_there', ITEM, items)
   const pools = poolsOn(apart)
   const flags = await migrationOfLaunchDarkly(pools)
-  const quads = quick ? 2 : 8
-  const calls = quick ? 300 : 1_200
+  const { quads, calls } = sizes(quick)
   const slice = (write: Write) => (): Promise<Waited> => callers(calls, (nr) => write(1 + (nr % ROWS)))
   const byHand = slice((id) => pairOfTransactions(pools, id))
   const against = (write: Write) => pairedBy(KINDS, quads, byHand, slice(write))
@@ -41,26 +65,23 @@ export async function awaiting(pair: Pair, quick: boolean): Promise<Outcome[]> {
     }
     const applied = (cutover: Cutover, what: string): Promise<Outcome> =>
       told(`writes with await: 'applied', ${what}`, (id) => cutover.pool.query(WRITE, [id]), { least: LEAST })
-    const outcomes: Outcome[] = []
     const leader = await leading('bench_here', here, { await: 'applied' })
     try {
-      outcomes.push(await applied(leader, "in the leader's process"))
+      tell(await applied(leader, "in the leader's process"))
     } finally {
       await leader.end()
     }
     const other = await leadingProcess('bench_there', there)
     const member = await joined('bench_there', there, { await: 'applied' })
     try {
-      outcomes.push(await applied(member, 'in another process'))
+      tell(await applied(member, 'in another process'))
     } finally {
       await member.end()
       await other.close()
     }
-    outcomes.push(
-      await told("writes with LaunchDarkly's createMigration, stage dualwrite", flags.write, {}),
-      await told('writes to the old side alone', (id) => pools.old.query(WRITE, [id]), {}),
-    )
-    return outcomes
+    tell(await told("writes with LaunchDarkly's createMigration, stage dualwrite", flags.write, {}))
+    tell(await told('writes to the old side alone', (id) => pools.old.query(WRITE, [id]), {}))
+    return NOTES
   } finally {
     await flags.close()
     await Promise.all([pools.old.end(), pools.new.end()])

@@ -2,9 +2,10 @@
 import pg from 'pg'
 import { installCapture } from '../../src/dual-write/capture.js'
 import type { Pair } from '../../test/support/servers.js'
+import { CORES, type PartOnPair, type Tell } from '../on-pairs.js'
+import { ratio } from '../outcome.js'
 import { pairedBy } from '../paired.js'
-import { databases, forgetAll, migrationOn } from './ground.js'
-import { ratio, type Outcome } from '../outcome.js'
+import { databases, forgetAll, migrationOn, SETTINGS } from './ground.js'
 
 const CLIENTS = 16
 const ROWS_OF_A_STATEMENT = 100
@@ -17,7 +18,36 @@ type Table = (typeof TABLES)[number]
 const MOST_SINGLE = 1.4
 const MOST_A_ROW = 2.5
 
-export async function capture(pair: Pair, quick: boolean): Promise<Outcome[]> {
+const sizes = (quick: boolean) => ({
+  single: { quads: quick ? 4 : 8, rows: quick ? 500 : 3_000 },
+  many: { quads: quick ? 5 : 20, statements: quick ? 50 : 200 },
+})
+
+const NOTES = [
+  'The first captured write of a new connection is not in these figures: it loads PL/pgSQL and plans.',
+]
+
+export const capture: PartOnPair = {
+  title: 'Dual-write: what does capture cost whoever writes?',
+  how: (quick) => {
+    const { single, many } = sizes(quick)
+    return [
+      'The same statements on a table without capture and on one with it, in paired slices;',
+      'a table without against another one without is the A/A.',
+      `Single rows: ${CLIENTS} clients, each statement a transaction of its own, the time until all have answered,`,
+      `${single.quads} quads with ${single.rows.toLocaleString('en')} rows a slice.`,
+      `Statements of ${ROWS_OF_A_STATEMENT} rows: one after the other in one transaction, by the server's own clock,`,
+      `${many.quads} quads with ${many.statements} statements a slice. No relay is at work.`,
+      `The server, which has \`fsync\` on, and the process of the clients share ${CORES}.`,
+    ]
+  },
+  picture: { kind: 'bars', title: 'With capture, for each one without', unit: '×' },
+  settings: SETTINGS,
+  run: measure,
+}
+
+async function measure(pair: Pair, quick: boolean, tell: Tell): Promise<readonly string[]> {
+  const size = sizes(quick)
   const urls = await databases(pair, 'bench_capture', TABLES.map(tableAndFunction).join(';'))
   const m = await migrationOn('bench_capture', urls, ['public.captured'])
   const clients = Array.from({ length: CLIENTS }, () => new pg.Client({ connectionString: urls.old }))
@@ -31,18 +61,16 @@ export async function capture(pair: Pair, quick: boolean): Promise<Outcome[]> {
       await run(`vacuum public.${table}`)
       return cost
     }
-    const single = (table: Table) => () =>
-      tidied(() => singleRows(clients, table, quick ? 1_000 : 3_000), table)
-    const many = (table: Table) => () => tidied(() => statements(run, table, quick ? 50 : 200), table)
-    const outcomes: Outcome[] = []
+    const single = (table: Table) => () => tidied(() => singleRows(clients, table, size.single.rows), table)
+    const many = (table: Table) => () => tidied(() => statements(run, table, size.many.statements), table)
     for (const [what, slice, quads, most] of [
-      [`single-row %s, autocommit, ${CLIENTS} clients`, single, quick ? 4 : 8, MOST_SINGLE],
-      [`server's time a row, %s of ${ROWS_OF_A_STATEMENT} rows`, many, quick ? 5 : 20, MOST_A_ROW],
+      [`single-row %s, autocommit, ${CLIENTS} clients`, single, size.single.quads, MOST_SINGLE],
+      [`server's time a row, %s of ${ROWS_OF_A_STATEMENT} rows`, many, size.many.quads, MOST_A_ROW],
     ] as const) {
       const same = await pairedBy(KINDS, quads, slice('plain'), slice('again'))
       const added = await pairedBy(KINDS, quads, slice('plain'), slice('captured'))
       for (const kind of KINDS)
-        outcomes.push(
+        tell(
           ratio(
             `captured ${what.replace('%s', kind === 'all' ? 'all three' : kind)}`,
             added[kind],
@@ -54,7 +82,7 @@ export async function capture(pair: Pair, quick: boolean): Promise<Outcome[]> {
           ),
         )
     }
-    return outcomes
+    return NOTES
   } finally {
     await Promise.allSettled(clients.map((client) => client.end()))
     await m.close()

@@ -14,6 +14,9 @@ export interface Urls {
   readonly new: string
 }
 
+/** Of the servers of each part. */
+export const SETTINGS = { shared_buffers: '256MB', max_wal_size: '4GB' } as const
+
 /** A row of ordinary size. */
 export const ITEM = 'create table item (id int primary key, n int not null, note text not null)'
 
@@ -84,3 +87,6 @@ export async function expectEqual(m: Migration, expression: string): Promise<voi
   )
   if (old !== next) throw new Error(`${expression} is ${old} on the old side and ${next} on the new one`)
 }
+
+/** For a session with an empty search path. */
+export const inPublic = (text: string): string => text.replace('into item', 'into public.item')

@@ -5,9 +5,11 @@ import { Pace } from '../../src/dual-write/pace.js'
 import { innerPool, type InnerClient } from '../../src/pool/pg-internals.js'
 import { SidePool } from '../../src/pool/side-pool.js'
 import { WriteWatch } from '../../src/pool/write-watch.js'
+import { CORES, type PartOnPair, type Tell } from '../on-pairs.js'
+import { difference } from '../difference.js'
 import { paired } from '../paired.js'
 import { stubConfig } from '../stub-client.js'
-import type { Outcome } from '../outcome.js'
+import { SETTINGS } from './ground.js'
 
 const BATCH = 1_000
 const BATCHES_IN_A_SLICE = 20
@@ -23,7 +25,20 @@ class StubClient extends EventEmitter {
   }
 }
 
-export async function wake(_pair: unknown, quick: boolean): Promise<Outcome[]> {
+const quadsOf = (quick: boolean): number => (quick ? 20 : 200)
+
+export const wake: PartOnPair = {
+  title: 'Dual-write: what does a query pay for telling the relay of its end?',
+  how: (quick) => [
+    `The event by which pg tells of a statement's end, on a connection that has nothing to do, with and without the watch that wakes a relay at work;`,
+    `paired slices of ${(BATCH * BATCHES_IN_A_SLICE).toLocaleString('en')} events, ${quadsOf(quick)} quads; two connections without the watch are the A/A.`,
+    `No server is asked. One process, on ${CORES}.`,
+  ],
+  settings: SETTINGS,
+  run: measure,
+}
+
+async function measure(_: unknown, quick: boolean, tell: Tell): Promise<readonly string[]> {
   const side = new SidePool('old', innerPool(new pg.Pool(stubConfig(1))), false, {
     fenced: () => {},
     failed: () => {},
@@ -40,19 +55,11 @@ export async function wake(_pair: unknown, quick: boolean): Promise<Outcome[]> {
       for (let nr = 0; nr < BATCH * BATCHES_IN_A_SLICE; nr++) connection.emit('commandComplete', ENDS[nr & 3])
       return Number(process.hrtime.bigint() - began) / (BATCH * BATCHES_IN_A_SLICE)
     }
-  const quads = quick ? 20 : 200
+  const quads = quadsOf(quick)
   const same = await paired(quads, timed(plain), timed(again))
   const added = await paired(quads, timed(plain), timed(watched))
   watch.stop()
   await side.end()
-  const nanos = (value: number): number => Number(value.toFixed(0))
-  return [
-    {
-      what: 'what a query pays for telling the relay of its end',
-      unit: 'ns',
-      measured: nanos(added.difference),
-      middleHalf: [nanos(added.low), nanos(added.high)],
-      same: nanos(same.difference),
-    },
-  ]
+  tell(difference('what a query pays for telling the relay of its end', 'ns', added, same))
+  return []
 }

@@ -1,7 +1,6 @@
 // The pause of a whole fleet: changes of writer there and back under load, by the callers' own clocks.
 import { setTimeout as delay } from 'node:timers/promises'
 import type { CutoverEvent } from '../../src/index.js'
-import { quantile } from '../paired.js'
 import type { FleetProcess } from './fleet-process.js'
 import type { Told } from './words.js'
 
@@ -57,18 +56,16 @@ export function pauseOf(all: readonly Told[], event: CutoverEvent | undefined): 
   }
 }
 
-/** The median of each step over all moves. */
-export function medianSteps(all: readonly FleetPause[]): Record<string, number> {
-  const names = [...new Set(all.flatMap(({ steps }) => Object.keys(steps)))]
-  return Object.fromEntries(
-    names.map((name) => [
+/** What each step took in each move, by its name. */
+export function stepsOf(all: readonly FleetPause[]): ReadonlyMap<string, readonly number[]> {
+  const names = new Set(all.flatMap(({ steps }) => Object.keys(steps)))
+  return new Map(
+    [...names].map((name) => [
       name,
-      Number(
-        quantile(
-          all.map(({ steps }) => steps[name] ?? Number.NaN),
-          0.5,
-        ).toFixed(1),
-      ),
+      all.flatMap(({ steps }) => {
+        const millis = steps[name]
+        return millis === undefined ? [] : [millis]
+      }),
     ]),
   )
 }

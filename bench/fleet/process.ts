@@ -2,12 +2,13 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { createCutover, memorySource, type Cutover, type Side } from '../../src/index.js'
 import { beginningOfClock } from '../../test/support/one-clock.js'
+import { seededRandom } from '../../test/support/seeded-random.js'
 import type { Answer, FleetOrder, Question, Span, Told } from './words.js'
 
-const ITEMS = 10_000
 const WRITE = 'update item set n = n + 1 where id = $1 returning inet_server_port() as port'
 
 const order = JSON.parse(process.argv[2] ?? '{}') as FleetOrder
+const random = seededRandom(order.seed)
 const shift = beginningOfClock()
 process.once('disconnect', () => process.exit(1))
 
@@ -51,7 +52,7 @@ async function write(cutover: Cutover): Promise<void> {
   const sent = performance.now()
   try {
     const { rows } = await cutover.pool.query<{ port: number }>(WRITE, [
-      1 + Math.floor(Math.random() * ITEMS),
+      1 + Math.floor(random() * order.items),
     ])
     const acked = performance.now()
     const span = seen.spans[rows[0]?.port === order.oldPort ? 'old' : 'new']
@@ -67,12 +68,12 @@ async function write(cutover: Cutover): Promise<void> {
 
 /** At a steady mean pace; what a slow answer costs is not made up for. */
 async function keepWriting(cutover: Cutover, meanMillis: number, signal: AbortSignal): Promise<void> {
-  let due = performance.now() + meanMillis * Math.random()
+  let due = performance.now() + meanMillis * random()
   while (!signal.aborted) {
     await delay(Math.max(0, due - performance.now()), undefined, { signal }).catch(() => undefined)
     if (signal.aborted) return
     await write(cutover)
-    due = Math.max(due + meanMillis * (0.5 + Math.random()), performance.now())
+    due = Math.max(due + meanMillis * (0.5 + random()), performance.now())
   }
 }
 

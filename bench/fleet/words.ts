@@ -14,6 +14,10 @@ export interface FleetOrder {
   /** Callers of each member, and the writes a second of all callers of all members of the process together. */
   readonly callers: number
   readonly rate: number
+  /** Rows to write to, from 1 on. */
+  readonly items: number
+  /** Of the moments and the rows of its writers. */
+  readonly seed: number
 }
 
 export type Question =

@@ -2,10 +2,11 @@
 import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
-import { expect, it } from 'vitest'
+import { expect, it, vi } from 'vitest'
 import { callers, CALLERS } from '../../bench/dual-write/callers.js'
 import { delayed } from '../../bench/dual-write/delayed.js'
 import { idsIn } from '../../bench/dual-write/heard.js'
+import { onPairs } from '../../bench/on-pairs.js'
 import { isMet, line, median, ratio, throughput } from '../../bench/outcome.js'
 import { preparedWrite, writeText } from '../../src/dual-write/write-rows.js'
 
@@ -92,4 +93,16 @@ it('a delay keeps the order of what it passes on, and its end', async () => {
   await far.close()
   server.close()
   await once(server, 'close')
+})
+
+it('refuses a part that there is not before it runs any', async () => {
+  const part = {
+    title: 'a',
+    how: () => ['b'],
+    settings: {},
+    run: () => Promise.reject(new Error('it was run')),
+  }
+  vi.stubEnv('BENCH_PART', 'capture,captures')
+  await expect(onPairs({ capture: part }, true)).rejects.toThrow('expected one of capture, got "captures"')
+  vi.unstubAllEnvs()
 })

@@ -1,6 +1,6 @@
 // The parts of the benchmark of a fleet that its figures rest on.
 import { expect, it } from 'vitest'
-import { medianSteps, pauseOf } from '../../bench/fleet/pauses.js'
+import { pauseOf, stepsOf } from '../../bench/fleet/pauses.js'
 import type { Span, Told } from '../../bench/fleet/words.js'
 import type { CutoverEvent } from '../../src/index.js'
 
@@ -58,12 +58,11 @@ it.each([
   expect(() => pauseOf([told(none, none)], outcome)).toThrow(message)
 })
 
-it('gives each step its own median', () => {
+it('gives each step what it took in each move that had it', () => {
   const pause = pauseOf([told(span(0, 1, 1), span(2, 3, 1))], event())
-  const steps = [
-    { hold: 1, open: 9 },
-    { hold: 5, open: 3 },
-    { hold: 3, open: 4 },
-  ]
-  expect(medianSteps(steps.map((one) => ({ ...pause, steps: one })))).toEqual({ hold: 3, open: 4 })
+  const steps = [{ hold: 1, open: 9 }, { hold: 5, open: 3 }, { hold: 3 }]
+  expect([...stepsOf(steps.map((one) => ({ ...pause, steps: one })))]).toEqual([
+    ['hold', [1, 5, 3]],
+    ['open', [9, 3]],
+  ])
 })
