@@ -1,14 +1,5 @@
 // Runs one benchmark by name: `npm run bench -- facade --stub --json`.
-import { parseArgs } from 'node:util'
-import { printMachine } from './machine.js'
-
-interface Flags {
-  readonly stub: boolean
-  readonly quick: boolean
-}
-
-/** Prints for people as it goes, and gives the figures for machines. */
-type Benchmark = (flags: Flags) => Promise<Readonly<Record<string, unknown>>>
+import { command, type Benchmarks } from './command.js'
 
 // Each is loaded only when it is asked for: what a benchmark needs must not weigh on another.
 const BENCHMARKS = {
@@ -54,45 +45,6 @@ const BENCHMARKS = {
       'what does comparing one read in a hundred cost its callers, and the process? (--stub: a call that is not chosen)',
     run: async ({ stub, quick }) => (await import('./shadow.js')).shadow(stub, quick),
   },
-} as const satisfies Record<string, { answers: string; run: Benchmark }>
+} as const satisfies Benchmarks
 
-const usage = `usage: npm run bench -- <name> [--stub] [--quick] [--json]
-${Object.entries(BENCHMARKS)
-  .map(([name, { answers }]) => `  ${name.padEnd(12)}${answers}`)
-  .join('\n')}
-  --stub  no server: pools and clients that answer at once
-  --quick a tenth of the samples
-  --json  one JSON object as the last line`
-
-function refuse(message: string): never {
-  console.error(`${message}\n${usage}`)
-  process.exit(2)
-}
-
-function readArguments() {
-  try {
-    return parseArgs({
-      allowPositionals: true,
-      options: {
-        stub: { type: 'boolean', default: false },
-        quick: { type: 'boolean', default: false },
-        json: { type: 'boolean', default: false },
-        help: { type: 'boolean', default: false },
-      },
-    })
-  } catch (error) {
-    return refuse((error as Error).message)
-  }
-}
-
-const { values, positionals } = readArguments()
-if (values.help) {
-  console.log(usage)
-  process.exit(0)
-}
-const [name, ...more] = positionals
-if (name === undefined || more.length > 0) refuse('expected the name of one benchmark')
-if (!Object.hasOwn(BENCHMARKS, name)) refuse(`"${name}" is no benchmark`)
-printMachine()
-const figures = await BENCHMARKS[name as keyof typeof BENCHMARKS].run(values)
-if (values.json) console.log(JSON.stringify({ bench: name, ...figures }))
+await command(BENCHMARKS)

@@ -97,20 +97,29 @@ export const HEAD = `| | measured | middle half | against itself | limit | met |
 |---|---|---|---|---|---|`
 
 export function line(outcome: Outcome): string {
-  const { what, unit, measured, middleHalf, same, most, least, remark } = outcome
+  const { what, unit, measured, middleHalf, same, remark } = outcome
   const met = isMet(outcome)
   const cells = [
     what,
     `${shown(measured)} ${unit}${remark === undefined ? '' : ` (${remark})`}`,
     middleHalf?.map(shown).join(' to ') ?? '',
     same === undefined ? '' : shown(same),
-    most !== undefined ? `at most ${shown(most)}` : least !== undefined ? `at least ${shown(least)}` : '',
+    bound(outcome),
     met === undefined ? '' : met ? 'yes' : 'NO',
   ]
   return `| ${cells.join(' | ')} |`
 }
 
-const shown = (value: number): string => value.toLocaleString('en', { maximumFractionDigits: 3 })
+/** Empty where there is no limit. */
+export function bound({ most, least }: Outcome): string {
+  const ends = [
+    most === undefined ? '' : `at most ${shown(most)}`,
+    least === undefined ? '' : `at least ${shown(least)}`,
+  ]
+  return ends.filter((end) => end !== '').join(', ')
+}
+
+export const shown = (value: number): string => value.toLocaleString('en', { maximumFractionDigits: 3 })
 
 const both = ([a, b]: readonly [number, number], of: (value: number) => number): [number, number] => [
   of(a),

@@ -94,7 +94,7 @@ export function interval(values: readonly number[], seed: number): readonly [num
   const ranks = new Uint16Array(count)
   const medians = Array.from({ length: RESAMPLES }, () => {
     for (let nr = 0; nr < count; nr++) ranks[nr] = Math.floor(random() * count)
-    return sorted[ranks.sort()[Math.floor(count / 2)] ?? 0] ?? Number.NaN
+    return sorted[ranks.toSorted()[Math.floor(count / 2)] ?? 0] ?? Number.NaN
   })
   return [quantile(medians, 0.025), quantile(medians, 0.975)]
 }
