@@ -90,13 +90,24 @@ export function interval(values: readonly number[], seed: number): readonly [num
   const count = sorted.length
   if (count < FEW || count > MANY) return counted(sorted)
   const random = seededRandom(seed)
-  // Ranks are drawn, not values: sorting small integers is most of the work.
-  const ranks = new Uint16Array(count)
+  const draws = new Uint16Array(count)
   const medians = Array.from({ length: RESAMPLES }, () => {
-    for (let nr = 0; nr < count; nr++) ranks[nr] = Math.floor(random() * count)
-    return sorted[ranks.toSorted()[Math.floor(count / 2)] ?? 0] ?? Number.NaN
+    draws.fill(0)
+    for (let nr = 0; nr < count; nr++) {
+      const rank = Math.floor(random() * count)
+      draws[rank] = (draws[rank] ?? 0) + 1
+    }
+    return sorted[middleOf(draws)] ?? Number.NaN
   })
   return [quantile(medians, 0.025), quantile(medians, 0.975)]
+}
+
+/** The rank of the median of a sample in which each rank was drawn so many times, without sorting it. */
+function middleOf(draws: Uint16Array): number {
+  let left = Math.floor(draws.length / 2) - (draws[0] ?? 0)
+  let rank = 0
+  while (left >= 0) left -= draws[++rank] ?? Infinity
+  return rank
 }
 
 /** How many of so many samples lie below the median is binomial, whatever they are samples of. */

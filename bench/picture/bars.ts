@@ -4,9 +4,9 @@ import type { Picture } from '../report.js'
 import { axis, type Axis } from './axis.js'
 import { element, label, LETTER, whisker, WIDTH } from './svg.js'
 
-const LEFT = 16
+const LEFT = 24
 /** For the value, which is written after its bar. */
-const RIGHT = 190
+const RIGHT = 224
 const TOP = 40
 const ROW = 42
 const LONGEST_LABEL = Math.floor((WIDTH - 2 * LEFT) / LETTER)
@@ -49,7 +49,7 @@ function row(outcome: Outcome, along: Axis, origin: number, top: number): string
   const end = along.at(measured)
   const limit = most ?? least
   const missed = isMet(outcome) === false
-  const ends = [origin, end, ...(interval ?? []).map(along.at)]
+  const ends = [origin, end, ...[interval ?? [], same ?? [], limit ?? []].flat().map(along.at)]
   const value = [`${shown(measured)} ${unit}`, bound(outcome), missed ? 'missed' : ''].filter(
     (part) => part !== '',
   )

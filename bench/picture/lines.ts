@@ -16,7 +16,7 @@ type Placed = Outcome & { readonly x: number }
 export function lines(picture: Picture, outcomes: readonly Outcome[]): { height: number; body: string[] } {
   const placed = outcomes.filter((outcome): outcome is Placed => outcome.x !== undefined)
   const series = [...new Set(placed.map(nameOf))]
-  const top = 52 + series.length * LEGEND_ROW
+  const top = 64 + series.length * LEGEND_ROW
   const bottom = top + HEIGHT
   const log = picture.scale === 'log'
   const places = [...new Set(placed.map(({ x }) => x))].toSorted((a, b) => a - b)
@@ -33,7 +33,7 @@ export function lines(picture: Picture, outcomes: readonly Outcome[]): { height:
   return {
     height: bottom + 60,
     body: [
-      label(log ? `${picture.unit}, by powers of ten` : picture.unit, { class: 'axis', x: 16, y: top - 16 }),
+      label(log ? `${picture.unit}, by powers of ten` : picture.unit, { class: 'axis', x: 24, y: top - 16 }),
       ...frame(upward, places, across, bottom),
       label(`${picture.along ?? ''}${xScale === 'log' ? ', by powers of ten' : ''}`, {
         class: 'axis',

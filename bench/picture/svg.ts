@@ -51,7 +51,7 @@ export function svg(title: string, told: string, height: number, body: readonly 
       element('desc', { id: 'desc' }, escaped(told)),
       element('style', {}, STYLE),
       element('rect', { class: 'ground', width: WIDTH, height }),
-      label(title, { class: 'heading', x: 16, y: 26 }),
+      label(title, { class: 'heading', x: 24, y: 26 }),
       ...body,
     ].join('\n'),
     '\n',
@@ -77,7 +77,7 @@ text{font:13px system-ui,-apple-system,"Segoe UI",sans-serif;fill:var(--ink);pai
 .bar{fill:var(--s0)}
 .missed{fill:var(--missed)}
 .whisker{stroke:var(--ink);stroke-width:1.5;fill:none}
-.limit{stroke:var(--missed);stroke-width:2;stroke-dasharray:5 3;fill:none}
+.limit{stroke:var(--ink);stroke-width:2;stroke-dasharray:4 2;fill:none}
 .same{stroke:var(--ink);stroke-width:1.5;fill:var(--ground)}
 ${Array.from({ length: SERIES }, (_, nr) => `.line${nr}{stroke:var(--s${nr});stroke-width:2;fill:none}.dot${nr}{fill:var(--s${nr})}`).join('\n')}
 svg{--ground:#ffffff;--ink:#1f2328;--faint:#59636e;--grid:#d9dee3;--missed:#c1352b;--s0:#2f6fb0;--s1:#b35c00;--s2:#2b7a3d;--s3:#8250b5;--s4:#00788a;--s5:#a03070}
