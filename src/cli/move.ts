@@ -6,6 +6,7 @@ import { refuseIllegal } from '../coordinator/refuse-illegal.js'
 import { CutoverError } from '../errors.js'
 import { writerOf, type Phase } from '../phase/phases.js'
 import { readReal } from '../shadow/store-reading.js'
+import { knowingPoolRoles } from './application-role.js'
 import { carryOut } from './carry-out.js'
 import { errorsIn, findingLines } from './finding-text.js'
 import { movedOutcome } from './move-outcome.js'
@@ -22,12 +23,13 @@ export interface MoveFlags {
 
 /** Asks, carries it out and tells. Rejects with everything as it was before, but for what `recover` ends. */
 export async function move(
-  m: Migration,
+  given: Migration,
   rest: Rest,
   to: Phase,
   flags: MoveFlags,
   output: Output,
 ): Promise<Outcome> {
+  const m = await knowingPoolRoles(given, writerOf(rest.phase))
   const plan = planOf(m, rest.phase, to)
   refuseIllegal(plan.from, to, m.mirror)
   // What only takes the mirror away can do without the side that was left: it may be switched off for good.

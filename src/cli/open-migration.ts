@@ -29,7 +29,7 @@ export type Environment = Readonly<Record<string, string | undefined>>
 
 export interface Opened {
   readonly m: Migration
-  /** Roles of the service that are no owners of what the migration stores, and need grants. */
+  /** Roles of the service that are no owners of what the migration stores, and need grants; the first is that of its pools. */
   readonly applicationRoles: readonly string[]
 }
 
@@ -63,14 +63,15 @@ export function openMigration(
     new CutoverEvents(),
     noGate(() => 'old'),
   )
-  // An address that only the command was given is that of a coordinator: whom the application connects as is not known.
+  const applicationRoles = flags.applicationRole ?? rolesOf(file)
+  // An address that only the command was given is that of a coordinator, and says nothing of whom the application connects as.
   const isApplication = (side: Side): boolean =>
     inFile[side] !== undefined || options.control?.connections[side] !== undefined
   const roleOf = (side: Side): string | undefined =>
-    file !== undefined && isApplication(side) ? poolRole(options, side) : undefined
+    file !== undefined && isApplication(side) ? poolRole(options, side) : applicationRoles[0]
   return {
     m: { ...m, poolRoles: { old: roleOf('old'), new: roleOf('new') } },
-    applicationRoles: flags.applicationRole ?? rolesOf(file),
+    applicationRoles,
   }
 }
 

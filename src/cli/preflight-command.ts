@@ -1,19 +1,21 @@
 // `pg-cutover preflight`: everything that would make the migration fail, each with its fix.
 import type { Migration } from '../control/migration.js'
 import { preflight, type Stage } from '../coordinator/preflight.js'
+import { knowingPoolRoles } from './application-role.js'
 import { errorsIn, findingLines } from './finding-text.js'
 import { EXIT, type Outcome } from './outcome.js'
 import { look } from './look.js'
 import type { Output } from './screen.js'
 
 export async function preflightCommand(
-  m: Migration,
+  given: Migration,
   flags: { readonly stage?: Stage },
   { paint }: Output,
 ): Promise<Outcome> {
   // A side that does not answer is one of the findings.
-  const { writer, mirrors } = await look(m)
+  const { writer, mirrors } = await look(given)
   const from = writer?.side ?? 'old'
+  const m = await knowingPoolRoles(given, from)
   const stage = flags.stage ?? (mirrors.some((mirror) => mirror.from === from) ? 'cutover' : 'mirror')
   const findings = await preflight(m, from, stage)
   const errors = errorsIn(findings).length

@@ -7,6 +7,7 @@ import { movePhase } from '../coordinator/move-phase.js'
 import { preflight } from '../coordinator/preflight.js'
 import { CutoverError } from '../errors.js'
 import { writerOf, type Phase, type Side } from '../phase/phases.js'
+import { knowingPoolRoles } from './application-role.js'
 import { carryOut } from './carry-out.js'
 import { errorsIn, findingLines } from './finding-text.js'
 import { EXIT, type Outcome } from './outcome.js'
@@ -22,13 +23,14 @@ type Grants = Readonly<Record<Side, readonly string[]>>
 const SIDES = ['old', 'new'] as const satisfies readonly Side[]
 
 export async function prepareCommand(
-  m: Migration,
+  given: Migration,
   flags: PrepareFlags,
   output: Output,
   applicationRoles: readonly string[],
 ): Promise<Outcome> {
-  const rest = await restOf(m)
+  const rest = await restOf(given)
   if (isOutcome(rest)) return rest
+  const m = await knowingPoolRoles(given, writerOf(rest.phase))
   if (rest.unreachable.length > 0) throw new CutoverError('ERR_UNREACHABLE', rest.unreachable.join('; '))
   if (writerOf(rest.phase) === 'new')
     throw new CutoverError(
@@ -37,7 +39,7 @@ export async function prepareCommand(
     )
   for (const side of SIDES) await requireRoles(m.control[side], applicationRoles)
   if (flags.dryRun) return dryRun(m, rest, applicationRoles, output)
-  const { result: given, seen } = await carryOut(m, 'old', output, (guarded) =>
+  const { result: granted, seen } = await carryOut(m, 'old', output, (guarded) =>
     prepare(guarded, rest.phase, applicationRoles),
   )
   const phase = reached(m, rest)
@@ -45,14 +47,14 @@ export async function prepareCommand(
     exit: EXIT.done,
     lines: [
       ...seen.shown,
-      ...grantLines('Granted', given),
+      ...grantLines('Granted', granted),
       output.paint.good(
         m.mirror === 'none'
           ? 'Prepared without a mirror.'
           : `Prepared: the new database has every row and is mirrored to by ${m.mirror}, phase "${phase}".`,
       ),
     ],
-    json: { name: m.name, from: rest.phase, phase, granted: given, warnings: seen.warnings },
+    json: { name: m.name, from: rest.phase, phase, granted, warnings: seen.warnings },
   }
 }
 

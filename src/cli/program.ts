@@ -105,8 +105,14 @@ export function programOf(out: Sink, err: Sink, act: (run: Run, flags: Flags) =>
         const [phase] = given.slice(0, -2)
         await act(run, { ...(given.at(-2) as Flags), ...(phase !== undefined && { phase: phase as Phase }) })
       })
+  const checking = (name: string, description: string, run: Run): Command =>
+    command(name, description, run).option(
+      '--application-role <role>',
+      'as whom the service connects: prepare grants it what a member needs; may be given again',
+      (role: string, before: readonly string[] | undefined) => [...(before ?? []), role],
+    )
   const moving = (name: string, description: string, run: Run): Command =>
-    command(name, description, run)
+    checking(name, description, run)
       .addOption(
         new Option(
           '--on-drain-timeout <what>',
@@ -117,7 +123,7 @@ export function programOf(out: Sink, err: Sink, act: (run: Run, flags: Flags) =>
       .option('--dry-run', 'say what would be done')
       .addHelpText('after', SAFE_AGAIN)
 
-  command(
+  checking(
     'preflight',
     'finds everything that would make the migration fail; changes nothing',
     preflightCommand,
@@ -127,16 +133,11 @@ export function programOf(out: Sink, err: Sink, act: (run: Run, flags: Flags) =>
       'before the mirror is made, or before a change of writer (default: by the status)',
     ).choices(['mirror', 'cutover']),
   )
-  command(
+  checking(
     'prepare',
     'fences the new database and mirrors the old one to it; goes on where it stopped',
     prepareCommand,
   )
-    .option(
-      '--application-role <role>',
-      'a role of the service that is to be granted what a member needs; may be given again',
-      (role: string, before: readonly string[] | undefined) => [...(before ?? []), role],
-    )
     .option('--dry-run', 'say what would be done')
     .addHelpText('after', SAFE_AGAIN)
   command(

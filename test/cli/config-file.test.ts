@@ -114,6 +114,15 @@ describe('what counts', () => {
     expect(opened({ old: url(6) }, {}, { control }).m.control.old.address).toContain(':6/')
   })
 
+  it('is a named role only where no pool of the file tells it', () => {
+    const named = { applicationRole: ['named', 'another'] }
+    expect(opened(named, {}).m.poolRoles).toEqual({ old: 'app', new: 'app' })
+    const bare = openMigration({ ...named, name: 'orders', old: url(1), new: url(2) }, {}, undefined)
+    expect(bare.m.poolRoles).toEqual({ old: 'named', new: 'named' })
+    const unknown = openMigration({ name: 'orders', old: url(1), new: url(2) }, {}, undefined)
+    expect(unknown.m.poolRoles).toEqual({ old: undefined, new: undefined })
+  })
+
   it('is nothing of another mirror than the one that is asked for', () => {
     const dualWrite = { mapped: { 'a.*': 'b.*' }, batchRows: 5 }
     const given = { mirror: 'dual-write', dualWrite }

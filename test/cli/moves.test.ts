@@ -2,6 +2,8 @@
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createCutover, memorySource, type Cutover } from '../../src/index.js'
+import type { Run } from '../../src/control/control-connection.js'
+import { until } from '../postgres/mirror/fixture.js'
 import { freshDatabases, runOn, type FreshDatabases } from '../support/databases.js'
 import { run, type Around, type Ran } from './run.js'
 
@@ -140,6 +142,30 @@ describe('a service of that role', () => {
     const { json } = await command(['status'])
     expect(json['members']).toEqual([expect.objectContaining({ pid: process.pid, side: 'old' })])
     expect((await told('status')).out).toContain(`:${process.pid}`)
+  })
+
+  it('has its rights on the side to be opened checked, although no command was told of its role', async () => {
+    const run: Run = async (text, values) => (await old.query(text, [...(values ?? [])])).rows
+    await until(run, `exists (select from cutover.member where backends <> '{}')`)
+    const rights = 'select, insert, update, delete on orders'
+    await fresh.query(`revoke ${rights} from ${role}`)
+    for (const args of [['preflight'], ['advance', 'live', '--dry-run']]) {
+      const { exit, json } = await command(args)
+      expect({ exit, json }).toMatchObject({
+        exit: 1,
+        json: {
+          findings: expect.arrayContaining([
+            expect.objectContaining({
+              code: 'pool-shut-out',
+              side: 'new',
+              fix: expect.stringContaining(`to "${role}"`),
+            }),
+          ]),
+        },
+      })
+    }
+    await fresh.query(`grant ${rights} to ${role}`)
+    expect(await command(['preflight'])).toMatchObject({ exit: 0 })
   })
 
   it('is watched until somebody interrupts', async () => {
