@@ -36,6 +36,10 @@ const BENCHMARKS = {
     answers: 'what does it cost to know the phase, against asking the SDK of a flag service each time?',
     run: async ({ quick }) => (await import('./lookup.js')).lookup(quick),
   },
+  pause: {
+    answers: 'how long do writes pause at a change of writer, over load, pool size and long queries?',
+    run: async ({ quick }) => (await import('./pause.js')).pause(quick),
+  },
   reads: {
     answers: 'what does it cost to know whether a text only reads, and to learn a schema?',
     run: async ({ quick }) => (await import('./reads.js')).reads(quick),
