@@ -1,23 +1,16 @@
 // What a query takes through each library on the facade at rest, against the same library on its stock pool.
 import pg from 'pg'
-import { createCutover, memorySource } from '../src/index.js'
+import { createCutover, memorySource, type Cutover } from '../src/index.js'
 import { startPair } from '../test/support/servers.js'
 import { MAX, NOTES, type Contender } from './clients/contender.js'
 import { LIBRARIES, type Library } from './clients/libraries.js'
-import { pairedBy, type Paired } from './paired.js'
+import { KINDS, MANY, partsOf, type Cost, type Measured, type Pairs, type Sizes } from './clients/parts.js'
+import { pairedBy } from './paired.js'
+import { printPart } from './print-part.js'
 
-const KINDS = ['micros', 'cpuMicros'] as const
-type Cost = Readonly<Record<(typeof KINDS)[number], number>>
-
-export interface Sizes {
-  readonly quads: number
-  /** Queries of a slice with one caller, and with many. */
-  readonly alone: number
-  readonly together: number
-}
-
-const FULL: Sizes = { quads: 10, alone: 400, together: 3_000 }
-const QUICK: Sizes = { quads: 5, alone: 100, together: 800 }
+// Short slices and many of them: what the machine does besides then falls into few.
+const FULL: Sizes = { quads: 28, alone: 50, together: 500 }
+const QUICK: Sizes = { quads: 5, alone: 50, together: 300 }
 
 export async function clients(quick: boolean) {
   const pair = await startPair()
@@ -33,6 +26,7 @@ export async function measureClients(
   urls: { readonly old: string; readonly new: string },
   sizes: Sizes,
   print: (line: string) => void,
+  progress: (library: string) => void = console.error,
 ) {
   await prepare(urls.old)
   const cutover = createCutover({
@@ -43,26 +37,12 @@ export async function measureClients(
   })
   try {
     await cutover.ready()
-    print(`${sizes.quads} quads A B B A, ${MAX} connections each; time of a query on the stock pool = 1 (middle half)
-
-| | 1 caller | 64 callers | CPU time, 64 callers | stock pool against itself | on the stock pool |
-|---|---|---|---|---|---|`)
-    const figures: Record<string, Measured> = {}
+    const measured: Measured[] = []
     for (const library of LIBRARIES) {
-      const open = [
-        await library.stock(urls.old),
-        await library.stock(urls.old),
-        await library.other(cutover, urls.old),
-      ] as const
-      try {
-        const measured = await measure(open, sizes)
-        figures[library.name] = measured
-        print(row(library, measured))
-      } finally {
-        for (const contender of open) await contender.close()
-      }
+      progress(library.name)
+      measured.push(...(await measure(library, cutover, urls.old, sizes)))
     }
-    return figures
+    return { parts: partsOf(measured, sizes).map((part) => printPart(part, print)) }
   } finally {
     await cutover.end()
   }
@@ -80,41 +60,39 @@ async function prepare(url: string): Promise<void> {
   }
 }
 
-/** With one caller and with many. */
+/** What is put against this library, each with one caller and with many. */
 async function measure(
-  [stock, again, other]: readonly [Contender, Contender, Contender],
+  { stock, others }: Library,
+  cutover: Cutover,
+  url: string,
   { quads, alone, together }: Sizes,
-) {
-  const against = async (callers: number, queries: number) => {
-    const slice = (contender: Contender) => () => ask(contender, callers, queries)
-    const same = await pairedBy(KINDS, quads, slice(stock), slice(again))
-    const added = await pairedBy(KINDS, quads, slice(stock), slice(other))
-    return {
-      ratio: ratioOf(added.micros),
-      middleHalf: middleHalf(added.micros),
-      sameRatio: ratioOf(same.micros),
-      cpuRatio: ratioOf(added.cpuMicros),
-      cpuMiddleHalf: middleHalf(added.cpuMicros),
-      cpuSameRatio: ratioOf(same.cpuMicros),
-      stockMicros: rounded(added.micros.medianA, 10),
-      stockCpuMicros: rounded(added.cpuMicros.medianA, 10),
-    }
+): Promise<Measured[]> {
+  const opened: Contender[] = []
+  const kept = async (contender: Promise<Contender>): Promise<Contender> => {
+    opened.push(await contender)
+    return contender
   }
-  return { callers1: await against(1, alone), callers64: await against(64, together) }
-}
-
-type Measured = Awaited<ReturnType<typeof measure>>
-
-function row({ name }: Library, { callers1, callers64 }: Measured): string {
-  const cells = [
-    name,
-    `${callers1.ratio} (${callers1.middleHalf.join(' to ')})`,
-    `${callers64.ratio} (${callers64.middleHalf.join(' to ')})`,
-    `${callers64.cpuRatio} (${callers64.cpuMiddleHalf.join(' to ')})`,
-    `${callers1.sameRatio}; ${callers64.sameRatio}; CPU ${callers64.cpuSameRatio}`,
-    `${callers1.stockMicros} µs; ${callers64.stockMicros} µs; CPU ${callers64.stockCpuMicros} µs`,
-  ]
-  return `| ${cells.join(' | ')} |`
+  try {
+    const [one, again] = [await kept(stock(url)), await kept(stock(url))]
+    const slices = (contender: Contender) => ({
+      alone: () => ask(contender, 1, alone),
+      together: () => ask(contender, MANY, together),
+    })
+    const against = async (contender: Contender): Promise<Pairs> => {
+      const [a, b] = [slices(one), slices(contender)]
+      return {
+        alone: await pairedBy(KINDS, quads, a.alone, b.alone),
+        together: await pairedBy(KINDS, quads, a.together, b.together),
+      }
+    }
+    const same = await against(again)
+    const measured: Measured[] = []
+    for (const other of others)
+      measured.push({ other, same, added: await against(await kept(other.open(cutover, url))) })
+    return measured
+  } finally {
+    for (const contender of opened) await contender.close()
+  }
 }
 
 /** Microseconds a query: until all have answered, and of CPU of this process, which is without the server's share. */
@@ -130,12 +108,3 @@ async function ask(contender: Contender, callers: number, queries: number): Prom
   const { user, system } = process.cpuUsage(before)
   return { micros: (millis * 1_000) / queries, cpuMicros: (user + system) / queries }
 }
-
-const ratioOf = ({ difference, medianA }: Paired): number => rounded(1 + difference / medianA, 1_000)
-
-const middleHalf = ({ low, high, medianA }: Paired): [number, number] => [
-  rounded(1 + low / medianA, 1_000),
-  rounded(1 + high / medianA, 1_000),
-]
-
-const rounded = (value: number, parts: number): number => Math.round(value * parts) / parts

@@ -1,6 +1,7 @@
 // How long the main entry takes to load over pg itself, each time in a process of its own.
 import { execFileSync } from 'node:child_process'
-import { median, type Outcome } from './outcome.js'
+import { againstItself } from './against-itself.js'
+import type { Outcome } from './outcome.js'
 import { quantile } from './paired.js'
 import { printPart } from './print-part.js'
 import type { Part } from './report.js'
@@ -49,14 +50,8 @@ export async function load(quick: boolean) {
     // Exchanged every other time: whoever comes first must not be the same one always.
     for (const costs of round % 2 === 0 ? [taken, again] : [again, taken]) costs.push(oneProcess(script))
   }
-  const told = (what: string, of: (cost: Cost) => number, bound: Partial<Outcome> = {}): Outcome => {
-    const same = median(what, 'ms', again.map(of))
-    return median(what, 'ms', taken.map(of), {
-      same: same.measured,
-      ...(same.interval && { sameInterval: same.interval }),
-      ...bound,
-    })
-  }
+  const told = (what: string, of: (cost: Cost) => number, bound: Partial<Outcome> = {}): Outcome =>
+    againstItself(what, 'ms', taken.map(of), again.map(of), bound)
   const pg = told('pg itself', (cost) => cost.pg)
   const entry = told('pg-cutover, after pg', (cost) => cost.entry, { most: MOST_MILLIS })
   const share = quantile(

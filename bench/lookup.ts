@@ -3,8 +3,9 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { once } from 'node:events'
 import { InMemoryProvider, OpenFeature } from '@openfeature/server-sdk'
 import { createCutover, memorySource, type Cutover, type Phase } from '../src/index.js'
+import { againstItself } from './against-itself.js'
 import { CONTEXT, startFlagClients, type FlagClients } from './flag-clients.js'
-import { median, type Outcome } from './outcome.js'
+import type { Outcome } from './outcome.js'
 import { printPart } from './print-part.js'
 import type { Part } from './report.js'
 import { stubConfig } from './stub-client.js'
@@ -173,17 +174,10 @@ async function inTurn(ways: Ways, rounds: number): Promise<Readonly<Record<strin
     }
   }
   return Object.fromEntries(
-    there.map(({ name, way: { what, most }, costs, again }) => {
-      const same = median(what, 'ns', again)
-      return [
-        name,
-        median(what, 'ns', costs, {
-          same: same.measured,
-          ...(same.interval && { sameInterval: same.interval }),
-          ...(most !== undefined && { most }),
-        }),
-      ]
-    }),
+    there.map(({ name, way: { what, most }, costs, again }) => [
+      name,
+      againstItself(what, 'ns', costs, again, most === undefined ? {} : { most }),
+    ]),
   )
 }
 

@@ -17,11 +17,18 @@ import { PrismaClient } from '../../examples/prisma/generated/client.js'
 import type { Cutover } from '../../src/index.js'
 import { MAX, type Contender } from './contender.js'
 
-/** What is put against a library on its own pool, `url` being where that leads. */
+/** A library on its own pool, `url` being where that leads, and what is put against it. */
 export interface Library {
   readonly name: string
   stock(url: string): Promise<Contender>
-  other(cutover: Cutover, url: string): Promise<Contender>
+  readonly others: readonly Other[]
+}
+
+export interface Other {
+  readonly name: string
+  /** It runs on the facade, and is not here for comparison only. */
+  readonly onFacade: boolean
+  open(cutover: Cutover, url: string): Promise<Contender>
 }
 
 interface Database {
@@ -66,24 +73,31 @@ const poolTo = (url: string): pg.Pool => new pg.Pool({ connectionString: url, ma
 const prismaTo = (url: string): PrismaClient =>
   new PrismaClient({ adapter: new PrismaPg({ connectionString: url, max: MAX }) })
 
-const stockPrisma = (url: string): Promise<Contender> => ofPrisma(prismaTo(url))
+/** The stock client with an extension of its own. */
+const extended = (client: object): Promise<Contender> => ofPrisma(client as PrismaClient)
+
+const onFacade = (name: string, open: (cutover: Cutover) => Contender): Other => ({
+  name,
+  onFacade: true,
+  open: (cutover) => Promise.resolve(open(cutover)),
+})
 
 export const LIBRARIES: readonly Library[] = [
   {
     name: 'pg',
     stock: (url) => Promise.resolve(ofPool(poolTo(url))),
-    other: (cutover) => Promise.resolve(ofPool(openPool(cutover))),
+    others: [onFacade('pg', (cutover) => ofPool(openPool(cutover)))],
   },
   {
     name: 'Knex',
     stock: (url) =>
       Promise.resolve(ofKnex(knex({ client: 'pg', connection: url, pool: { min: 0, max: MAX } }))),
-    other: (cutover) => Promise.resolve(ofKnex(openKnex(cutover))),
+    others: [onFacade('Knex', (cutover) => ofKnex(openKnex(cutover)))],
   },
   {
     name: 'Drizzle',
     stock: (url) => Promise.resolve(ofDrizzle(drizzle({ client: poolTo(url) }))),
-    other: (cutover) => Promise.resolve(ofDrizzle(openDrizzle(cutover))),
+    others: [onFacade('Drizzle', (cutover) => ofDrizzle(openDrizzle(cutover)))],
   },
   {
     name: 'Kysely',
@@ -91,24 +105,37 @@ export const LIBRARIES: readonly Library[] = [
       Promise.resolve(
         ofKysely(new Kysely<Database>({ dialect: new PostgresDialect({ pool: poolTo(url) }) })),
       ),
-    other: (cutover) => Promise.resolve(ofKysely(openKysely<Database>(cutover))),
+    others: [onFacade('Kysely', (cutover) => ofKysely(openKysely<Database>(cutover)))],
   },
   {
     name: 'Prisma',
-    stock: stockPrisma,
-    other: (cutover) => ofPrisma(new PrismaClient({ adapter: prismaAdapter(PrismaPg, cutover) })),
-  },
-  {
-    name: 'Prisma, pinned',
-    stock: stockPrisma,
-    other: async (cutover) => ofPrisma((await openPrisma(cutover)) as unknown as PrismaClient),
-  },
-  {
-    name: 'Prisma with read-replicas, no facade',
-    stock: stockPrisma,
-    other: (_, url) =>
-      ofPrisma(
-        prismaTo(url).$extends(readReplicas({ replicas: [prismaTo(url)] })) as unknown as PrismaClient,
-      ),
+    stock: (url) => ofPrisma(prismaTo(url)),
+    others: [
+      {
+        name: 'Prisma',
+        onFacade: true,
+        open: (cutover) => ofPrisma(new PrismaClient({ adapter: prismaAdapter(PrismaPg, cutover) })),
+      },
+      {
+        name: 'Prisma, pinned',
+        onFacade: true,
+        open: async (cutover) => extended(await openPrisma(cutover)),
+      },
+      {
+        name: 'Prisma with an extension that does nothing, no facade',
+        onFacade: false,
+        open: (_, url) =>
+          extended(
+            prismaTo(url).$extends({
+              query: { $allModels: { $allOperations: async ({ args, query }) => await query(args) } },
+            }),
+          ),
+      },
+      {
+        name: 'Prisma with its read-replicas extension, no facade',
+        onFacade: false,
+        open: (_, url) => extended(prismaTo(url).$extends(readReplicas({ replicas: [prismaTo(url)] }))),
+      },
+    ],
   },
 ]

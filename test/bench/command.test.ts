@@ -30,11 +30,11 @@ describe('bench', () => {
     expect((figures as { extraBytesPerCall: number }).extraBytesPerCall).toBeLessThan(6)
   })
 
-  it('held --stub: 10,000 held queries stay below 15 MB', { timeout: 60_000 }, () => {
-    const { status, stdout } = bench('held', '--stub', '--quick', '--json')
+  it('hold --stub: 10,000 held queries stay below 15 MB', { timeout: 60_000 }, () => {
+    const { status, stdout } = bench('hold', '--stub', '--quick', '--json')
     expect(status).toBe(0)
     const figures = lastLine(stdout) as { heldBytes: number }
-    expect(figures).toMatchObject({ bench: 'held', queries: 10_000, longestBlockMillis: expect.any(Number) })
+    expect(figures).toMatchObject({ bench: 'hold', queries: 10_000, longestBlockMillis: expect.any(Number) })
     expect(figures.heldBytes).toBeLessThan(15e6)
     expect(figures.heldBytes).toBeGreaterThan(1e6)
   })
