@@ -1,13 +1,11 @@
 // What a member asks of its servers at rest, by a clock that the test moves.
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import type { ControlConnection, Row } from '../../src/control/control-connection.js'
-import { CutoverEvents } from '../../src/events.js'
-import { DEFAULT_DUAL_WRITE, DEFAULT_TIMINGS, type Migration } from '../../src/control/migration.js'
 import { FleetMember } from '../../src/fleet/member.js'
 import { memberIdentity } from '../../src/fleet/member-state.js'
 import type { Side } from '../../src/phase/phases.js'
-import { noGate } from '../../src/pool/gate.js'
 import type { PoolCore } from '../../src/pool/pool-core.js'
+import { plainMigration } from '../support/plain-migration.js'
 
 beforeEach(() => void vi.useFakeTimers())
 afterEach(() => void vi.useRealTimers())
@@ -31,21 +29,7 @@ function answering(side: Side, said: string[]): ControlConnection {
 
 it('says fewer than five statements a second at rest, to both sides together', async () => {
   const said: string[] = []
-  const m: Migration = {
-    name: 'rest',
-    control: { old: answering('old', said), new: answering('new', []) },
-    reachedBy: { old: '', new: '' },
-    tables: undefined,
-    mirror: 'none',
-    dualWrite: DEFAULT_DUAL_WRITE,
-    members: 'barrier',
-    onDrainTimeout: 'abort',
-    attempts: 1,
-    timings: DEFAULT_TIMINGS,
-    events: new CutoverEvents(),
-    gate: noGate(() => 'old'),
-  }
-  const toBoth = { ...m, control: { ...m.control, new: answering('new', said) } }
+  const control = { old: answering('old', said), new: answering('new', said) }
   const pool = { leased: () => [], inFlight: 0 }
   const core = {
     side: 'old',
@@ -55,7 +39,7 @@ it('says fewer than five statements a second at rest, to both sides together', a
   } as unknown as PoolCore
   const member = new FleetMember(
     {
-      m: toBoth,
+      m: plainMigration('rest', control, { members: 'barrier' }),
       core,
       phase: 'old',
       epoch: 0,

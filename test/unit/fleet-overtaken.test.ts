@@ -1,12 +1,10 @@
 // A member asks over two connections: an answer that was overtaken by a later one changes nothing.
 import { expect, it, vi } from 'vitest'
 import type { ControlConnection, Row } from '../../src/control/control-connection.js'
-import { DEFAULT_DUAL_WRITE, DEFAULT_TIMINGS } from '../../src/control/migration.js'
-import { CutoverEvents } from '../../src/events.js'
 import { FleetMember } from '../../src/fleet/member.js'
 import { memberIdentity } from '../../src/fleet/member-state.js'
-import { noGate } from '../../src/pool/gate.js'
 import type { PoolCore } from '../../src/pool/pool-core.js'
+import { plainMigration } from '../support/plain-migration.js'
 
 const row = (phase: string): Row => ({
   roster: true,
@@ -54,20 +52,7 @@ it('goes by the later one of two answers that came in the wrong order', async ()
     const rested: (string | undefined)[] = []
     const member = new FleetMember(
       {
-        m: {
-          name: 'overtaken',
-          control: { old: control, new: control },
-          reachedBy: { old: '', new: '' },
-          tables: undefined,
-          mirror: 'none',
-          dualWrite: DEFAULT_DUAL_WRITE,
-          members: 'barrier',
-          onDrainTimeout: 'abort',
-          attempts: 1,
-          timings: DEFAULT_TIMINGS,
-          events: new CutoverEvents(),
-          gate: noGate(() => 'old'),
-        },
+        m: plainMigration('overtaken', { old: control, new: control }, { members: 'barrier' }),
         core: core as unknown as PoolCore,
         phase: 'old',
         epoch: 0,

@@ -6,11 +6,10 @@ import { ensureControlSchema } from '../../../src/control/schema.js'
 import { insertMirror, insertWriter } from '../../../src/control/side-row.js'
 import { DEFAULT_DUAL_WRITE, DEFAULT_TIMINGS } from '../../../src/control/migration.js'
 import type { DualWriteSettings, Migration } from '../../../src/control/migration.js'
-import { CutoverEvents } from '../../../src/events.js'
 import type { ProgressEvent } from '../../../src/events.js'
 import { dropStream } from '../../../src/mirror/replication.js'
-import { noGate } from '../../../src/pool/gate.js'
 import { freshDatabases } from '../../support/databases.js'
+import { plainMigration } from '../../support/plain-migration.js'
 
 export interface Fixture {
   readonly m: Migration
@@ -81,20 +80,13 @@ export function migrationBetween(
   reachedBy: { readonly old: string; readonly new: string },
   options: Pick<FixtureOptions, 'tables' | 'dualWrite'> = {},
 ): Migration {
-  return {
-    name,
-    control,
+  return plainMigration(name, control, {
     reachedBy: { old: reachedBy.old, new: reachedBy.new },
     tables: options.tables,
     mirror: options.dualWrite ? 'dual-write' : 'replication',
     dualWrite: { ...DEFAULT_DUAL_WRITE, ...options.dualWrite },
-    onDrainTimeout: 'abort',
-    members: 'fence-only',
-    attempts: 1,
     timings: { ...DEFAULT_TIMINGS, copyTimeoutMillis: 20_000 },
-    events: new CutoverEvents(),
-    gate: noGate(() => 'old'),
-  }
+  })
 }
 
 /** Resolves when the query gives `true`; the test's own time limit ends it otherwise. */

@@ -6,15 +6,9 @@ import type { Finding } from '../../../src/coordinator/preflight.js'
 import { installCapture, removeCapture } from '../../../src/dual-write/capture.js'
 import { fixture } from '../mirror/fixture.js'
 import type { Fixture } from '../mirror/fixture.js'
+import { plant, seen, titled, type Planted } from './planted.js'
 
-const seen = ({ code, severity, side, object }: Finding) => ({ code, severity, side, object })
-
-interface Case {
-  readonly code: string
-  readonly title?: string
-  readonly old?: string
-  readonly new?: string
-  readonly both?: string
+interface Case extends Planted {
   readonly expected: {
     readonly severity?: 'warning'
     readonly side?: 'old' | 'new'
@@ -190,11 +184,7 @@ describe('finds, for a relay,', () => {
 
   beforeAll(async () => {
     f = await fixture({ prepared: false, dualWrite: {} })
-    for (const row of CASES) {
-      if (row.both !== undefined) await f.both(row.both)
-      if (row.old !== undefined) await f.old(row.old)
-      if (row.new !== undefined) await f.new(row.new)
-    }
+    for (const row of CASES) await plant(f, row)
     await f.new(
       `do $$ begin execute format('alter database %I set session_replication_role = replica', current_database()); end $$`,
     )
@@ -207,7 +197,7 @@ describe('finds, for a relay,', () => {
   })
   afterAll(() => f.drop())
 
-  it.each(CASES.map((row) => [`${row.code} ${row.title ?? ''}`.trim(), row] as const))('%s', (_, row) => {
+  it.each(titled(CASES))('%s', (_, row) => {
     const { severity = 'error', side, object } = row.expected
     expect(found.map(seen)).toContainEqual({ code: row.code, severity, side, object })
   })

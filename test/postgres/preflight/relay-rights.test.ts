@@ -16,11 +16,11 @@ import { otherSide } from '../../../src/phase/phases.js'
 import type { Side } from '../../../src/phase/phases.js'
 import { fixture, migrationBetween, one, until } from '../mirror/fixture.js'
 import type { Fixture } from '../mirror/fixture.js'
+import { seen } from './planted.js'
 
 const SECRET = 'geheimes-wort'
 const SIDES = ['old', 'new'] as const
 
-const seen = ({ code, severity, side, object }: Finding) => ({ code, severity, side, object })
 const errorsOf = (found: readonly Finding[]) => found.filter(({ severity }) => severity === 'error').map(seen)
 
 let f: Fixture

@@ -24,10 +24,10 @@ import { presetSequences } from '../../../src/mirror/sequences.js'
 import { startPair } from '../../support/servers.js'
 import type { Pair } from '../../support/servers.js'
 import { migrationBetween, one } from '../mirror/fixture.js'
+import { seen } from './planted.js'
 
 const SECRET = 'geheimes-wort'
 
-const seen = ({ code, severity, side, object }: Finding) => ({ code, severity, side, object })
 const error = (code: string, side: string, object: unknown) => ({ code, severity: 'error', side, object })
 
 async function withMigration<T>(

@@ -10,14 +10,10 @@ import type { SideFacts, TransactionFacts } from '../../../src/coordinator/prefl
 import { gather } from '../../../src/coordinator/preflight/gather.js'
 import { fixture } from '../mirror/fixture.js'
 import type { Fixture } from '../mirror/fixture.js'
+import { plant, titled, type Planted } from './planted.js'
 
-interface Case {
-  readonly code: string
-  readonly title?: string
-  /** In all of them `$db` stands for the database's name, which roles have in theirs. */
-  readonly old?: string
-  readonly new?: string
-  readonly both?: string
+/** In all texts `$db` stands for the database's name, which roles have in theirs. */
+interface Case extends Planted {
   readonly object: string
   /** Error where it is one; else a warning. */
   readonly error?: true
@@ -190,11 +186,7 @@ describe('of two sides that differ', () => {
     await f.old(named(`create role app_$db`))
     await f.new(named(`create role other_$db`))
     m = { ...f.m, poolRoles: { old: named('app_$db'), new: named('other_$db') } }
-    for (const row of CASES) {
-      if (row.both !== undefined) await f.both(named(row.both))
-      if (row.old !== undefined) await f.old(named(row.old))
-      if (row.new !== undefined) await f.new(named(row.new))
-    }
+    for (const row of CASES) await plant(f, row, named)
     await f.old(
       named(`grant select, insert on public.part, public.told to app_$db; grant select on public.sized to app_$db;
       create sequence public.counted; grant usage on sequence public.counted to app_$db`),
@@ -212,20 +204,17 @@ describe('of two sides that differ', () => {
     await f.drop()
   })
 
-  it.each(CASES.map((row) => [`finds ${row.code} ${row.title ?? ''}`.trim(), row] as const))(
-    '%s',
-    (_, row) => {
-      const expected = {
-        code: row.code,
-        severity: row.error ? 'error' : 'warning',
-        object: named(row.object),
-      }
-      expect(found.map(seen)).toContainEqual(expected)
-      const one = found.find((finding) => finding.code === row.code && finding.object === named(row.object))
-      expect(one?.message).toContain(named(row.says ?? ''))
-      expect(one?.fix).toContain(named(row.fix ?? ''))
-    },
-  )
+  it.each(titled(CASES))('finds %s', (_, row) => {
+    const expected = {
+      code: row.code,
+      severity: row.error ? 'error' : 'warning',
+      object: named(row.object),
+    }
+    expect(found.map(seen)).toContainEqual(expected)
+    const one = found.find((finding) => finding.code === row.code && finding.object === named(row.object))
+    expect(one?.message).toContain(named(row.says ?? ''))
+    expect(one?.fix).toContain(named(row.fix ?? ''))
+  })
 
   it('finds nothing else, and says what is wrong, why it matters and what repairs it', () => {
     const expected = new Set([...CASES.map(({ code }) => code), ...ALSO])

@@ -1,20 +1,19 @@
 // Two fresh databases with the same tables, their rows, and the means to drive the protocol statement by statement.
 import pg from 'pg'
 import { controlConnection } from '../../../src/control/control-connection.js'
-import { DEFAULT_DUAL_WRITE, DEFAULT_TIMINGS } from '../../../src/control/migration.js'
+import { DEFAULT_TIMINGS } from '../../../src/control/migration.js'
 import type { Migration, Timings } from '../../../src/control/migration.js'
 import { beginAttempt, endAttempt } from '../../../src/coordinator/attempt.js'
 import type { Attempt } from '../../../src/coordinator/attempt.js'
 import { ensureRows } from '../../../src/coordinator/begin-mirror.js'
 import { ensureNextTriggers, ensureStandingTriggers } from '../../../src/coordinator/fence-triggers.js'
 import { readLockPolicy } from '../../../src/coordinator/lock-policy.js'
-import { CutoverEvents } from '../../../src/events.js'
 import { readScope } from '../../../src/mirror/scope.js'
 import { otherSide } from '../../../src/phase/phases.js'
 import type { Side } from '../../../src/phase/phases.js'
-import { noGate } from '../../../src/pool/gate.js'
 import type { Gate } from '../../../src/pool/gate.js'
 import { freshDatabases } from '../../support/databases.js'
+import { plainMigration } from '../../support/plain-migration.js'
 
 export interface ProtocolFixture {
   readonly m: Migration
@@ -46,20 +45,19 @@ export function migrationOver(
   options: Omit<ProtocolOptions, 'schema'> = {},
 ): Migration {
   const control = (side: Side) => controlConnection({ side, config: { connectionString: urls[side] } })
-  return {
+  return plainMigration(
     name,
-    control: { old: control('old'), new: control('new') },
-    reachedBy: urls,
-    tables: options.tables,
-    mirror: options.mirror ?? 'none',
-    dualWrite: DEFAULT_DUAL_WRITE,
-    onDrainTimeout: 'abort',
-    members: options.members ?? 'fence-only',
-    attempts: options.attempts ?? 1,
-    timings: { ...DEFAULT_TIMINGS, ...options.timings },
-    events: new CutoverEvents(),
-    gate: options.gate ?? noGate(() => 'old'),
-  }
+    { old: control('old'), new: control('new') },
+    {
+      reachedBy: urls,
+      tables: options.tables,
+      mirror: options.mirror ?? 'none',
+      members: options.members ?? 'fence-only',
+      attempts: options.attempts ?? 1,
+      timings: { ...DEFAULT_TIMINGS, ...options.timings },
+      ...(options.gate && { gate: options.gate }),
+    },
+  )
 }
 
 export async function protocolFixture(options: ProtocolOptions): Promise<ProtocolFixture> {
