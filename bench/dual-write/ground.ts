@@ -1,12 +1,11 @@
 // Two fresh databases on the servers of a benchmark, and a migration by dual-write between them.
 import pg from 'pg'
 import { controlConnection } from '../../src/control/control-connection.js'
-import { DEFAULT_DUAL_WRITE, DEFAULT_TIMINGS, type Migration } from '../../src/control/migration.js'
+import type { Migration } from '../../src/control/migration.js'
 import { ensureControlSchema } from '../../src/control/schema.js'
 import { insertMirror, insertWriter } from '../../src/control/side-row.js'
-import { CutoverEvents } from '../../src/events.js'
 import { recordOf } from '../../src/dual-write/relay-record.js'
-import { noGate } from '../../src/pool/gate.js'
+import { plainMigration } from '../../test/support/plain-migration.js'
 import type { Pair } from '../../test/support/servers.js'
 
 export interface Urls {
@@ -59,18 +58,7 @@ export async function migrationOn(
   await insertWriter(control.old, name, 'old')
   await insertMirror(control.new, name)
   return {
-    name,
-    control,
-    reachedBy: urls,
-    tables,
-    mirror: 'dual-write',
-    dualWrite: DEFAULT_DUAL_WRITE,
-    onDrainTimeout: 'abort',
-    members: 'fence-only',
-    attempts: 1,
-    timings: DEFAULT_TIMINGS,
-    events: new CutoverEvents(),
-    gate: noGate(() => 'old'),
+    ...plainMigration(name, control, { reachedBy: urls, tables, mirror: 'dual-write' }),
     close: async () => void (await Promise.all([control.old.close(), control.new.close()])),
   }
 }

@@ -2,7 +2,6 @@
 import type { Pair } from '../../test/support/servers.js'
 import type { PartOnPair, Tell } from '../on-pairs.js'
 import { median } from '../outcome.js'
-import type { FleetProcess } from './fleet-process.js'
 import { begin, close, SETTINGS, WHERE } from './ground.js'
 import { pauses, stepsOf, type FleetPause } from './pauses.js'
 import { rest, TELLING } from './rest.js'
@@ -55,9 +54,8 @@ async function measure(pair: Pair, quick: boolean, tell: Tell): Promise<readonly
       tell(median(`${members} members: statements of each at rest`, 'a second', [idle.statementsASecond]))
       tell(median(`${members} members: CPU time of each at rest`, 'ms a second', [idle.cpuMillisASecond]))
       await Promise.all(all.map((one) => one.do('go')))
-      const { taken, failure } = await asFarAsItGoes(all, size.moves)
+      const { taken, failure } = await pauses(all, size.moves, shown)
       if (taken.length > 0) tellOf(members, taken, tell)
-      // A fleet that is starved does not move, and that is a finding too.
       if (failure !== undefined)
         notes.push(`${members} members: ${taken.length} of ${size.moves} changes of writer, then: ${failure}`)
     } finally {
@@ -65,23 +63,6 @@ async function measure(pair: Pair, quick: boolean, tell: Tell): Promise<readonly
     }
   }
   return notes
-}
-
-async function asFarAsItGoes(
-  all: readonly FleetProcess[],
-  count: number,
-): Promise<{ readonly taken: readonly FleetPause[]; readonly failure?: string }> {
-  const taken: FleetPause[] = []
-  const note = (pause: FleetPause): void => {
-    taken.push(pause)
-    shown(pause)
-  }
-  try {
-    await pauses(all, count, note)
-    return { taken }
-  } catch (error) {
-    return { taken, failure: error instanceof Error ? error.message : String(error) }
-  }
 }
 
 function tellOf(members: number, taken: readonly FleetPause[], tell: Tell): void {

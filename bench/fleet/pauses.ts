@@ -18,26 +18,39 @@ export interface FleetPause {
   readonly steps: Readonly<Record<string, number>>
 }
 
-/** From `shadow` to `live` and back, as often as that; the first process coordinates. */
+export interface Pauses {
+  readonly taken: readonly FleetPause[]
+  /** Why there are not as many as were to be: a fleet that is starved does not move, and that is a finding too. */
+  readonly failure: string | undefined
+}
+
+/** From `shadow` to `live` and back, as often as that or until it fails; the first process coordinates. */
 export async function pauses(
   processes: readonly FleetProcess[],
   count: number,
   note: (pause: FleetPause) => void,
-): Promise<FleetPause[]> {
+): Promise<Pauses> {
+  const taken: FleetPause[] = []
+  try {
+    while (taken.length < count) {
+      const pause = await move(processes, taken.length % 2 === 0 ? 'live' : 'shadow')
+      taken.push(pause)
+      note(pause)
+    }
+    return { taken, failure: undefined }
+  } catch (error) {
+    return { taken, failure: error instanceof Error ? error.message : String(error) }
+  }
+}
+
+async function move(processes: readonly FleetProcess[], to: 'live' | 'shadow'): Promise<FleetPause> {
   const [first] = processes
   if (!first) throw new Error('a fleet of nobody')
-  const taken: FleetPause[] = []
-  for (let nr = 0; nr < count; nr++) {
-    const to = nr % 2 === 0 ? 'live' : 'shadow'
-    await Promise.all(processes.map((one) => one.do('begin')))
-    await delay(REST_MILLIS)
-    const event = await first.advance(to)
-    await delay(REST_MILLIS)
-    const pause = pauseOf(await Promise.all(processes.map((one) => one.tell())), event)
-    taken.push(pause)
-    note(pause)
-  }
-  return taken
+  await Promise.all(processes.map((one) => one.do('begin')))
+  await delay(REST_MILLIS)
+  const event = await first.advance(to)
+  await delay(REST_MILLIS)
+  return pauseOf(await Promise.all(processes.map((one) => one.tell())), event)
 }
 
 export function pauseOf(all: readonly Told[], event: CutoverEvent | undefined): FleetPause {

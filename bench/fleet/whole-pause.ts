@@ -42,7 +42,8 @@ async function measure(pair: Pair, quick: boolean, tell: Tell): Promise<readonly
   })
   try {
     await Promise.all(all.map((one) => one.do('go')))
-    const taken = await pauses(all, moves(quick), shown)
+    const { taken, failure: ended } = await pauses(all, moves(quick), shown)
+    if (taken.length === 0) throw new Error(`no change of writer came about: ${ended}`)
     const of = (value: (one: FleetPause) => number): number[] => taken.map(value)
     const at = (share: number, values: readonly number[]): string => quantile(values, share).toFixed(1)
     const spans = of(({ pauseMillis }) => pauseMillis)
@@ -73,6 +74,9 @@ async function measure(pair: Pair, quick: boolean, tell: Tell): Promise<readonly
     )
     const outside = OUTSIDE.map((step) => `${step} ${Math.round(quantile(steps.get(step) ?? [], 0.5))} ms`)
     return [
+      ...(ended === undefined
+        ? []
+        : [`After ${taken.length} of ${moves(quick)} changes of writer one failed: ${ended}`]),
       `${writes} of the ${WRITES_A_SECOND.toLocaleString('en')} writes a second came about.`,
       `Outside of the pause, in the median: ${outside.join(', ')}.`,
     ]
