@@ -6,18 +6,22 @@ import { RUNS, runId } from './page/chapters.js'
 const LONGEST_MILLIS = 30 * 60_000
 
 /** Starts a run with these arguments of the command, and tells whether it came to its end. */
-type Start = (args: readonly string[]) => boolean
+type Start = (args: readonly string[], title: string) => boolean
 
-export const startHere: Start = (args) =>
-  spawnSync(process.execPath, [process.argv[1] ?? '', ...args], {
-    stdio: 'inherit',
-    timeout: LONGEST_MILLIS,
-  }).status === 0
+const startHere: Start = (args, title) => {
+  console.error(title)
+  return (
+    spawnSync(process.execPath, [process.argv[1] ?? '', ...args], {
+      stdio: 'inherit',
+      timeout: LONGEST_MILLIS,
+    }).status === 0
+  )
+}
 
 /** The names of those that failed. */
 export function all(passedOn: readonly string[], start: Start = startHere): string[] {
   return RUNS.filter((run, nr) => {
-    console.error(`${nr + 1} of ${RUNS.length}: ${runId(run)}`)
-    return !start([run.name, ...(run.stub ? ['--stub'] : []), ...passedOn])
+    const args = [run.name, ...(run.stub ? ['--stub'] : []), ...passedOn]
+    return !start(args, `${nr + 1} of ${RUNS.length}: ${runId(run)}`)
   }).map(runId)
 }

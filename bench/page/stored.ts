@@ -36,7 +36,7 @@ export function readStored(root: string, run: Run): Stored | undefined {
 }
 
 const URLS = /\b[a-z][a-z\d+.-]*:\/\/[^\s)\]"'`]+/gi
-const PATHS = /(?<![\w.)\]*`])\/[\w.@-]+(?:\/[\w.@-]+)+\/?/g
+const PATHS = /(?<![\w.)\]*])\/[\w.@-]+(?:\/[\w.@-]+)+\/?/g
 
 /** Messages of errors may get into a report, and with them addresses and folders. */
 function withoutPlaces(_key: string, value: unknown): unknown {

@@ -2,15 +2,20 @@
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { RUNS } from '../../bench/page/chapters.js'
 import { compiled } from '../support/compiled.js'
 
 const root = join(import.meta.dirname, '../..')
 
-function bench(...args: string[]): { status: number | null; stdout: string; stderr: string } {
+const bench = (...args: string[]) => benchOf('abc1234', ...args)
+
+/** As if it were compiled from this commit. */
+function benchOf(commit: string, ...args: string[]) {
   return spawnSync(process.execPath, [compiled(join(root, 'bench/main.ts')), ...args], {
     cwd: root,
     encoding: 'utf8',
     timeout: 60_000,
+    env: { ...process.env, BENCH_COMMIT: commit },
   })
 }
 
@@ -77,10 +82,31 @@ describe('bench', () => {
     [[], 'expected the name of one benchmark'],
     [['toString'], '"toString" is no benchmark'],
     [['facade', '--stubs'], "Unknown option '--stubs'"],
+    [['lookup', '--stub'], '"lookup" has no run with --stub'],
+    [['check', '--save'], '"check" has no run to save'],
+    [['lookup', '--seed', '1.5'], '--seed: expected a whole number up to 4294967295, got "1.5"'],
   ])('refuses %o with 2', (args, message) => {
     const { status, stderr, stdout } = bench(...args)
     expect({ status, stdout }).toEqual({ status: 2, stdout: '' })
     expect(stderr).toContain(message)
     expect(stderr).toContain('usage: npm run bench -- <name>')
+  })
+
+  it('stores no figures of code that is in no commit', () => {
+    const { status, stderr, stdout } = benchOf('abc1234 with changes', 'load', '--save')
+    expect({ status, stdout }).toEqual({ status: 2, stdout: '' })
+    expect(stderr).toContain('--save: the commit is abc1234 with changes, so that nobody could repeat it')
+  })
+
+  it('has a place on the page for each benchmark, and a benchmark for each place', () => {
+    const { status, stdout } = bench('--help')
+    expect(status).toBe(0)
+    const [, names = ''] = /<name> \[options\]\n((?: {2}[\s\S]*?)) {2}all /.exec(stdout) ?? []
+    const measured = [...names.matchAll(/^ {2}(\S+)/gm)].map(([, name]) => name)
+    // The gates compare nothing that is worth a page, and are run by themselves.
+    const others = ['check', 'prove']
+    expect(new Set(measured.filter((name) => !others.includes(name ?? '')))).toEqual(
+      new Set(RUNS.map(({ name }) => name)),
+    )
   })
 })
