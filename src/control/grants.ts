@@ -1,6 +1,7 @@
 // What the application's role needs of the control schema to be a member: the GRANTs, those that are missing, and giving them.
 import { CutoverError } from '../errors.js'
 import type { ControlConnection, Run } from './control-connection.js'
+import { ADVANCE_IDLE_SLOT } from './idle-slot-sql.js'
 import { CONTROL_SCHEMA, quoteIdent } from './names.js'
 
 /**
@@ -32,6 +33,10 @@ const wanted = (record: string | undefined): Wanted => [
 
 const grantUsage = (role: string): string => `grant usage on schema ${CONTROL_SCHEMA} to ${quoteIdent(role)}`
 
+/** Members look after idle slots, which takes a right over all slots of the server otherwise. */
+const grantAdvance = (role: string): string =>
+  `grant execute on function ${ADVANCE_IDLE_SLOT} to ${quoteIdent(role)}`
+
 /** One for all tables that need the same. */
 function grantsOn(tables: Wanted, role: string): string[] {
   const byPrivileges = new Map<string, string[]>()
@@ -51,13 +56,19 @@ function grantsOn(tables: Wanted, role: string): string[] {
 export const memberGrants = (role: string, record?: string): string[] => [
   grantUsage(role),
   ...grantsOn(wanted(record), role),
+  grantAdvance(role),
 ]
 
-/** Those of {@link memberGrants} that a side still lacks. Of tables that are not there yet nothing is missing. */
+/** Those of {@link memberGrants} that a side still lacks. Of what is not there yet nothing is missing. */
 export async function missingMemberGrants(run: Run, role: string, record?: string): Promise<string[]> {
   const tables = wanted(record)
-  const rows = await run<{ lacksUsage: boolean | null; missing: string[] | null }>(
+  const rows = await run<{
+    lacksUsage: boolean | null
+    lacksAdvance: boolean | null
+    missing: string[] | null
+  }>(
     `select (select not has_schema_privilege(r.oid, n.oid, 'usage') from pg_namespace n where n.nspname = $2) as "lacksUsage",
+            not has_function_privilege(r.oid, to_regprocedure($5), 'execute') as "lacksAdvance",
             (select array_agg(c.relname::text)
                from unnest($3::text[], $4::text[]) as w(tbl, privileges)
                join pg_class c on c.relname = w.tbl join pg_namespace n on n.oid = c.relnamespace and n.nspname = $2,
@@ -69,6 +80,7 @@ export async function missingMemberGrants(run: Run, role: string, record?: strin
       CONTROL_SCHEMA,
       tables.map(([table]) => table),
       tables.map(([, privileges]) => privileges.join(',')),
+      ADVANCE_IDLE_SLOT,
     ],
   )
   const [found] = rows
@@ -80,6 +92,7 @@ export async function missingMemberGrants(run: Run, role: string, record?: strin
       tables.filter(([table]) => lacks.has(table)),
       role,
     ),
+    ...(found.lacksAdvance ? [grantAdvance(role)] : []),
   ]
 }
 

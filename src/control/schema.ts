@@ -2,6 +2,7 @@
 import { CutoverError } from '../errors.js'
 import type { ControlConnection, Run } from './control-connection.js'
 import { FENCE_SQLSTATE } from '../pool/fence-error.js'
+import { IDLE_SLOT_FUNCTIONS } from './idle-slot-sql.js'
 import { CONTROL_SCHEMA } from './names.js'
 
 /** How the message of a refused write begins; the migration's name in quotes and the epoch follow. */
@@ -170,6 +171,7 @@ const VERSIONS = [
   ) with (fillfactor = 50);
   comment on table cutover.call is 'pg-cutover: what the coordinator of the last attempt has asked of the members.';
   `,
+  IDLE_SLOT_FUNCTIONS,
 ] as const
 
 const CURRENT = VERSIONS.length

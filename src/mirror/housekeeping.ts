@@ -1,5 +1,6 @@
 // Moves idle slots forward, since an idle slot keeps every byte of WAL and every dead row of the catalogs.
-import type { Run } from '../control/control-connection.js'
+import type { Row, Run } from '../control/control-connection.js'
+import { ADVANCE_IDLE_SLOT } from '../control/idle-slot-sql.js'
 import type { Migration } from '../control/migration.js'
 import type { Side } from '../phase/phases.js'
 import { patiently } from './patient.js'
@@ -19,6 +20,9 @@ import type { Stream } from './stream.js'
  * were seen on T before `decide`; and T has disabled the stream, which it does in a synchronous commit only after it was
  * opened, so they are also on T's disk and a crash of T cannot ask for them again. With an *enabled* subscription that
  * does not hold, and the slot is left alone. The subscription is read between the two looks at S's row, and is only enabled while S writes.
+ *
+ * A role that may not touch slots has a function of S's control schema do it, whose owner may. X and the second look are
+ * then made inside that function, in the same order, and it is told what the first look has seen.
  */
 export async function housekeeping(m: Migration): Promise<void> {
   await Promise.all([advanceIdleSlot(m, 'old'), advanceIdleSlot(m, 'new')])
@@ -29,20 +33,32 @@ async function advanceIdleSlot(m: Migration, side: Side): Promise<void> {
   const { run } = stream.publisher
   const before = await idleEpoch(run, m)
   if (before === undefined) return
+  const { seen, byFunction } = before
   const subscription = await readSubscription(stream.subscriber.run, stream)
   if (!subscription || subscription.enabled) return
+  if (byFunction) return advancing(m, stream, `select from cutover.advance_idle_slot($1, $2)`, [m.name, seen])
   const position = await currentPosition(run)
-  if (position === undefined || (await idleEpoch(run, m)) !== before) return
-  await advanceSlot(m, stream, position)
+  if (position === undefined || (await idleEpoch(run, m))?.seen !== seen) return
+  await advancing(m, stream, ADVANCE, [stream.name, position])
+}
+
+interface Idle {
+  readonly seen: string
+  /** This role has no right over slots, and may have the owner of the control schema do it. */
+  readonly byFunction: boolean
 }
 
 /** The epoch and status of a side that takes no writes; undefined where it may take some. */
-async function idleEpoch(run: Run, m: Migration): Promise<string | undefined> {
-  const [row] = await run<{ seen: string }>(
-    `select epoch || ' ' || status as seen from cutover.side where name = $1 and status in ('mirror', 'moved')`,
-    [m.name],
+async function idleEpoch(run: Run, m: Migration): Promise<Idle | undefined> {
+  const [row] = await run<Idle & Row>(
+    `select epoch || ' ' || status as seen,
+            not r.rolsuper and not r.rolreplication
+              and coalesce(has_function_privilege(to_regprocedure($2), 'execute'), false) as "byFunction"
+       from cutover.side, pg_roles r
+      where name = $1 and status in ('mirror', 'moved') and r.rolname = current_user`,
+    [m.name, ADVANCE_IDLE_SLOT],
   )
-  return row?.seen
+  return row
 }
 
 // A statement of its own, before the second look: inside one statement the row would be as old as the statement's snapshot.
@@ -51,17 +67,17 @@ async function currentPosition(run: Run): Promise<string | undefined> {
   return row?.lsn
 }
 
-async function advanceSlot(m: Migration, stream: Stream, position: string): Promise<void> {
+// Bounded by what is flushed: an asynchronous commit of the apply worker may not be on disk yet.
+const ADVANCE = `
+  select pg_replication_slot_advance(slot_name, least($2::pg_lsn, pg_current_wal_flush_lsn()))
+    from pg_replication_slots
+   where slot_name = $1 and not active and confirmed_flush_lsn < least($2::pg_lsn, pg_current_wal_flush_lsn())`
+
+async function advancing(m: Migration, stream: Stream, text: string, values: string[]): Promise<void> {
   // It reads all the WAL between, so it needs more time than a control statement has.
   await patiently(stream.publisher, m.timings.prepareTimeoutMillis, async ({ run }) => {
     try {
-      // Bounded by what is flushed: an asynchronous commit of the apply worker may not be on disk yet.
-      await run(
-        `select pg_replication_slot_advance(slot_name, least($2::pg_lsn, pg_current_wal_flush_lsn()))
-           from pg_replication_slots
-          where slot_name = $1 and not active and confirmed_flush_lsn < least($2::pg_lsn, pg_current_wal_flush_lsn())`,
-        [stream.name, position],
-      )
+      await run(text, values)
     } catch (error) {
       // 55006: its worker was enabled meanwhile and has it.
       if (!(error instanceof Error && 'code' in error && error.code === '55006')) throw error

@@ -215,7 +215,7 @@ describe('the control schema', () => {
     const many = Array.from({ length: 8 }, () => control.fork())
     try {
       await Promise.all(many.map((one) => ensureControlSchema(one)))
-      expect(await control.run('select version from cutover.version')).toEqual([{ version: 4 }])
+      expect(await control.run('select version from cutover.version')).toEqual([{ version: 5 }])
     } finally {
       await Promise.all(many.map((one) => one.close()))
     }
