@@ -11,20 +11,22 @@ interface Pair {
   readonly right: TableFacts
 }
 
+/** Something of a table with its text on each side, undefined where it is not. */
+interface Differing {
+  readonly right: TableFacts
+  readonly name: string
+  readonly left: string | undefined
+  readonly there: string | undefined
+}
+
 export const SHAPE_CHECKS = {
   'trigger-differs': {
     severity: 'warning',
     why: 'What the trigger does (a time stamp, a search column, an audit row) stops with the flip, begins with it, or changes.',
     find: (context) =>
-      perTable(context, ({ triggers }) => triggers).map(({ right, name, left, there }) => ({
-        side: context.to,
-        object: `${name} on ${nameOf(right)}`,
-        message: difference(context, `trigger ${name} on ${nameOf(right)}`, left, there),
-        fix:
-          left === undefined
-            ? `on the ${context.to} side: drop trigger ${quoteIdent(name)} on ${quoteTable(right)}, or make it on the ${context.from} one`
-            : `on the ${context.to} side: ${there === undefined ? '' : `drop trigger ${quoteIdent(name)} on ${quoteTable(right)}; `}${triggerSql(right, name, left)}`,
-      })),
+      perTable(context, ({ triggers }) => triggers).map((differing) =>
+        madeAnew(context, 'trigger', differing, triggerSql),
+      ),
   },
   'rule-differs': {
     severity: 'warning',
@@ -118,15 +120,9 @@ export const SHAPE_CHECKS = {
     severity: 'warning',
     why: 'The same role sees or changes other rows after the flip: too many, or none.',
     find: (context) => [
-      ...perTable(context, ({ policies }) => policies).map(({ right, name, left, there }) => ({
-        side: context.to,
-        object: `${name} on ${nameOf(right)}`,
-        message: difference(context, `policy ${name} on ${nameOf(right)}`, left, there),
-        fix:
-          left === undefined
-            ? `on the ${context.to} side: drop policy ${quoteIdent(name)} on ${quoteTable(right)}, or make it on the ${context.from} one`
-            : `on the ${context.to} side: ${there === undefined ? '' : `drop policy ${quoteIdent(name)} on ${quoteTable(right)}; `}create policy ${quoteIdent(name)} on ${quoteTable(right)} as ${left.replaceAll(' using ()', '').replaceAll(' with check ()', '')}`,
-      })),
+      ...perTable(context, ({ policies }) => policies).map((differing) =>
+        madeAnew(context, 'policy', differing, policySql),
+      ),
       ...tablePairs(context)
         .filter(({ left, right }) => !left.rowSecurityOn && right.rowSecurityOn)
         .map(({ right }) => ({
@@ -140,15 +136,7 @@ export const SHAPE_CHECKS = {
 } as const satisfies Record<string, Check>
 
 /** What has another text on the other side, or is on one side only. */
-function perTable(
-  context: Context,
-  of: (table: TableFacts) => readonly NamedText[],
-): {
-  readonly right: TableFacts
-  readonly name: string
-  readonly left: string | undefined
-  readonly there: string | undefined
-}[] {
+function perTable(context: Context, of: (table: TableFacts) => readonly NamedText[]): Differing[] {
   return tablePairs(context).flatMap(({ left, right }) => {
     const lefts = new Map(of(left).map(({ name, text }) => [name, text]))
     const rights = new Map(of(right).map(({ name, text }) => [name, text]))
@@ -170,15 +158,32 @@ function triggerSql(table: TableFacts, name: string, text: string): string {
   return `${made}; alter table ${quoteTable(table)} ${verb} trigger ${quoteIdent(name)}`
 }
 
-function difference(
+function policySql(table: TableFacts, name: string, text: string): string {
+  const clauses = text.replaceAll(' using ()', '').replaceAll(' with check ()', '')
+  return `create policy ${quoteIdent(name)} on ${quoteTable(table)} as ${clauses}`
+}
+
+/** What is there is dropped first: neither is replaced by its definition. */
+function madeAnew(
   { from, to }: Context,
-  what: string,
-  left: string | undefined,
-  there: string | undefined,
-): string {
-  if (left === undefined) return `${what} is on the ${to} side only`
-  if (there === undefined) return `${what} is on the ${from} side only`
-  return `${what} differs: ${left} on the ${from} side, ${there} on the ${to} one`
+  kind: 'trigger' | 'policy',
+  { right, name, left, there }: Differing,
+  sql: (table: TableFacts, name: string, text: string) => string,
+): Found {
+  const object = `${name} on ${nameOf(right)}`
+  const drop = `drop ${kind} ${quoteIdent(name)} on ${quoteTable(right)}`
+  const found = (message: string, fix: string): Found => ({
+    side: to,
+    object,
+    message: `${kind} ${object} ${message}`,
+    fix: `on the ${to} side: ${fix}`,
+  })
+  if (left === undefined) return found(`is on the ${to} side only`, `${drop}, or make it on the ${from} one`)
+  if (there === undefined) return found(`is on the ${from} side only`, sql(right, name, left))
+  return found(
+    `differs: ${left} on the ${from} side, ${there} on the ${to} one`,
+    `${drop}; ${sql(right, name, left)}`,
+  )
 }
 
 /** Its definition with the target's name apart, which may be written with its schema or without. */
