@@ -1,10 +1,10 @@
 // What the facade adds to a query against a real server: CPU time of this process, and what the callers wait.
 import pg from 'pg'
 import { createCutover, memorySource, type Cutover } from '../../src/index.js'
+import { againstItself } from '../against-itself.js'
 import { databases, type Urls } from '../dual-write/ground.js'
 import { startPair } from '../../test/support/servers.js'
-import { HEAD, line, median, type Outcome } from '../outcome.js'
-import { interval, quantile } from '../paired.js'
+import { HEAD, line, type Outcome } from '../outcome.js'
 import type { Part } from '../report.js'
 import { interleaved, type Compared, type Ratios } from './interleaved.js'
 import { CALLS, sliceOf, WORKS } from './work.js'
@@ -134,29 +134,19 @@ function phaseOutcome(phase: string, ratios: readonly Ratios[]): Outcome {
     facade: ratios.flatMap(({ facade }) => facade),
     same: ratios.flatMap(({ same }) => same),
   }
-  return median(`${phase}: all rows together`, '×', all.facade, { ...against(all), most: MOST })
+  return againstItself(`${phase}: all rows together`, '×', all.facade, all.same, { most: MOST })
 }
 
 const cpuOutcome = (what: string, { cpu, cpuMicros }: Compared): Outcome =>
-  median(what, '×', cpu.facade, { ...against(cpu), remark: `${cpuMicros.toFixed(1)} µs without` })
+  againstItself(what, '×', cpu.facade, cpu.same, { remark: `${cpuMicros.toFixed(1)} µs without` })
 
 function waitOutcome(what: string, { p50, millis }: Compared): Outcome {
   const shown = ({ p50: half, p99 }: { p50: number; p99: number }): string =>
     `${half.toFixed(2)} and ${p99.toFixed(2)} ms`
-  return median(`${what}: median wait`, '×', p50.facade, {
-    ...against(p50),
+  return againstItself(`${what}: median wait`, '×', p50.facade, p50.same, {
     remark: `50 and 99 % through the facade ${shown(millis.facade)}, without ${shown(millis.raw)}`,
   })
 }
-
-const SEED = 1
-
-function against({ same }: Ratios): Partial<Outcome> {
-  const [low, high] = interval(same, SEED)
-  return { same: rounded(quantile(same, 0.5)), sameInterval: [rounded(low), rounded(high)] }
-}
-
-const rounded = (value: number): number => Number(value.toPrecision(4))
 
 function parts(
   whole: readonly Outcome[],

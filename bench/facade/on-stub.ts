@@ -2,9 +2,10 @@
 import { createHook } from 'node:async_hooks'
 import { setImmediate as turn } from 'node:timers/promises'
 import type { Sampler } from '../../src/index.js'
+import { difference } from '../against-itself.js'
 import { collect, usedBytes } from '../heap.js'
-import { HEAD, line, median, type Outcome } from '../outcome.js'
-import { interval, paired, quantile, type Paired } from '../paired.js'
+import { HEAD, line, type Outcome } from '../outcome.js'
+import { paired, quantile } from '../paired.js'
 import type { Report } from '../report.js'
 import { livedCutover, stubPool } from './stub-pool.js'
 
@@ -130,11 +131,11 @@ export async function facadeOnStub(quick: boolean) {
   // Last, since from here on the call sites have seen one route more.
   const sampled = await sampledFacade(quads)
   const outcomes = [
-    above('through the facade', added, same, {
+    difference('through the facade', 'ns', added, same, {
       most: MOST_NANOS,
       remark: `${added.medianA.toFixed(1)} ns without`,
     }),
-    above('with a source that takes a thousand samples a second', sampled.added, same, {
+    difference('with a source that takes a thousand samples a second', 'ns', sampled.added, same, {
       remark: `${sampled.taken} samples taken`,
     }),
     // Whole ones: the least that a call could leave on the heap is twelve.
@@ -163,18 +164,6 @@ const report = (outcomes: readonly Outcome[], quads: number): Report => ({
     },
   ],
 })
-
-const SEED = 1
-
-function above(what: string, added: Paired, same: Paired, bound: Partial<Outcome>): Outcome {
-  const differences = (pair: Paired): number[] =>
-    pair.costsB.map((cost, quad) => cost - (pair.costsA[quad] ?? Number.NaN))
-  return median(what, 'ns', differences(added), {
-    same: same.difference,
-    sameInterval: interval(differences(same), SEED),
-    ...bound,
-  })
-}
 
 const one = (what: string, unit: string, measured: number, bound: Partial<Outcome>): Outcome => ({
   what,

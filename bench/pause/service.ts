@@ -2,6 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import {
   createCutover,
+  isCutoverError,
   memorySource,
   type Cutover,
   type CutoverEvent,
@@ -21,18 +22,20 @@ export interface Setting extends Pace {
 const ROWS = 10_000
 /** Of traffic before a move begins, and after it has ended. */
 const REST_MILLIS = 250
-const CAPACITY_MILLIS = 1_500
-/** More writes than these are asked for only where the machine has room for them. */
-const MODEST = 1_000
+const CAPACITY_MILLIS = 1_000
+/** A line of callers that grows and grows would be measured otherwise, and not the move. */
 const SHARE_OF_CAPACITY = 0.7
+const MOST_REFUSED = 3
 
 export interface Moved {
   readonly setting: Setting
   readonly moves: readonly Move[]
   readonly failed: number
   readonly failure: string | undefined
-  /** Writes a second that were asked for. */
+  /** Writes a second that were asked for: at most a share of what the machine does. */
   readonly asked: number
+  /** Why moves were given up, after which everything was as before. */
+  readonly refused: readonly string[]
 }
 
 /** Fresh servers each time: what one setting leaves in them must not weigh on the next, and its first move is a first one. */
@@ -80,25 +83,31 @@ async function movedUnderTraffic(
   { writes, reads, connections, longMillis }: Setting,
   { count, note }: { readonly count: number; readonly note: (move: Move) => void },
 ): Promise<Omit<Moved, 'setting'>> {
-  let asked = writes
-  if (writes > MODEST)
-    asked = Math.min(writes, SHARE_OF_CAPACITY * (await capacity(cutover.pool, connections, CAPACITY_MILLIS)))
+  const most = await capacity(cutover.pool, connections, CAPACITY_MILLIS)
+  const asked = Math.min(writes, Math.round((SHARE_OF_CAPACITY * most) / 10) * 10)
   const pace = { writes: asked, reads }
   const traffic = new Traffic(cutover.pool, { oldPort: pair.old.port, rows: ROWS, pace })
   traffic.start()
   const moves: Move[] = []
+  const refused: string[] = []
   try {
     while (moves.length < count) {
-      const move = await oneMove(cutover, traffic, longMillis)
-      moves.push(move)
-      note(move)
+      try {
+        const move = await oneMove(cutover, traffic, longMillis)
+        moves.push(move)
+        note(move)
+      } catch (error) {
+        if (refused.length === MOST_REFUSED || !isCutoverError(error)) throw error
+        console.error(`  given up: ${error.message}`)
+        refused.push(error.message)
+      }
     }
   } finally {
     await traffic.stop()
   }
   const { failed, failure, unsent } = traffic
   if (unsent > 0) console.error(`  ${unsent} calls were left out, since the machine did not keep up`)
-  return { moves, failed, failure, asked }
+  return { moves, failed, failure, asked, refused }
 }
 
 async function oneMove(cutover: Cutover, traffic: Traffic, longMillis: number): Promise<Move> {
