@@ -3,6 +3,10 @@ import { command, type Benchmarks } from './command.js'
 
 // Each is loaded only when it is asked for: what a benchmark needs must not weigh on another.
 const BENCHMARKS = {
+  check: {
+    answers: 'has anything become dearer that must not? (gates for CI; also --check)',
+    run: async () => (await import('./check.js')).check(),
+  },
   clients: {
     answers: 'what does a query through each library take on the facade, against its stock pool?',
     run: async ({ quick }) => (await import('./clients.js')).clients(quick),
@@ -39,6 +43,11 @@ const BENCHMARKS = {
   pause: {
     answers: 'how long do writes pause at a change of writer, over load, pool size and long queries?',
     run: async ({ quick }) => (await import('./pause.js')).pause(quick),
+  },
+  prove: {
+    answers:
+      'do the gates of check pass 30 clean runs, and fail what is broken on purpose? (--quick: 5 runs)',
+    run: async ({ quick }) => (await import('./check/prove.js')).prove(quick),
   },
   reads: {
     answers: 'what does it cost to know whether a text only reads, and to learn a schema?',
