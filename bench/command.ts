@@ -6,6 +6,7 @@ import { commitOf, isWholly, load, machine, versions } from './machine.js'
 import { checkPage, writePage } from './page.js'
 import { isRun, type Run } from './page/chapters.js'
 import { store, storedPath } from './page/stored.js'
+import { picture } from './picture.js'
 import type { Report } from './report.js'
 import { MOST_SEED, seed, useSeed } from './seed.js'
 
@@ -106,6 +107,9 @@ async function runOne(benchmarks: Benchmarks, name: string, values: Values): Pro
       parts: report.parts,
     })
     console.error(`stored in ${storedPath(run)}`)
+    for (const part of report.parts)
+      if (part.picture && picture(part) === undefined)
+        console.error(`"${part.title}" has nothing measured in ${part.picture.unit}, so no picture`)
   }
   if (values.json) console.log(JSON.stringify({ bench: name, seed: seed(), ...report }))
 }

@@ -7,12 +7,13 @@ import type { Part } from './report.js'
 
 const KINDS = { bars, lines } as const
 
-/** Undefined where the part has no picture. Outcomes in another unit than the picture's are left to the table. */
+/** Undefined where there is nothing to draw. Outcomes in another unit than the picture's, and failed ones, are left to the table. */
 export function picture(part: Part): string | undefined {
   const wished = part.picture
   if (wished === undefined) return undefined
   const drawn = part.outcomes.filter(
-    ({ unit, x }) => unit === wished.unit && (wished.kind === 'bars' || x !== undefined),
+    ({ unit, x, measured }) =>
+      unit === wished.unit && Number.isFinite(measured) && (wished.kind === 'bars' || x !== undefined),
   )
   if (drawn.length === 0) return undefined
   const { height, body } = KINDS[wished.kind](wished, drawn)

@@ -32,8 +32,11 @@ export function store(root: string, run: Run, stored: Stored): void {
 
 export function readStored(root: string, run: Run): Stored | undefined {
   const path = join(root, storedPath(run))
-  return existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as Stored) : undefined
+  return existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8'), missed) as Stored) : undefined
 }
+
+/** JSON has no sign for what could not be measured, and null would pass for nothing and keep every limit. */
+const missed = (_key: string, value: unknown): unknown => (value === null ? Number.NaN : value)
 
 const URLS = /\b[a-z][a-z\d+.-]*:\/\/[^\s)\]"'`]+/gi
 const PATHS = /(?<![\w.)\]*])\/[\w.@-]+(?:\/[\w.@-]+)+\/?/g

@@ -143,6 +143,15 @@ describe('in a folder', () => {
     expect(readStored(folder, lookup)?.parts[0]?.how).toBe(part.how)
   })
 
+  it('what could not be measured keeps no limit', () => {
+    const outcomes = [{ what: 'the pause', unit: 'ns', measured: Number.NaN, most: 25 }]
+    store(folder, lookup, { ...stored, parts: [{ ...part, outcomes }] })
+    writePage(folder)
+    const text = readFileSync(join(folder, 'docs/performance.md'), 'utf8')
+    expect(text).toContain('| the pause | NaN ns | at most 25 | **no** |')
+    expect(readdirSync(join(folder, 'docs/performance'))).toEqual(['lookup.json'])
+  })
+
   it('figures are of a commit where what is measured has no changes, and only there', () => {
     const git = (...args: string[]): string =>
       execFileSync('git', ['-c', 'user.name=a', '-c', 'user.email=a', ...args], {
