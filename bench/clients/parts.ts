@@ -1,5 +1,5 @@
 // What the libraries' figures say, question by question.
-import { ratio, type Outcome } from '../outcome.js'
+import { ratio, shown, type Outcome } from '../outcome.js'
 import type { Paired } from '../paired.js'
 import type { Part } from '../report.js'
 import { MAX } from './contender.js'
@@ -69,6 +69,6 @@ function outcome(
   const pair = added[callers][kind]
   return ratio(other.name, pair, same[callers][kind], {
     ...(most !== undefined && other.onFacade && { most }),
-    remark: `${pair.medianA.toPrecision(3)} µs on the stock pool`,
+    remark: `${shown(Number(pair.medianA.toPrecision(3)))} µs on the stock pool`,
   })
 }

@@ -2,7 +2,7 @@
 import pg from 'pg'
 import { createCutover, memorySource, type Cutover, type Phase } from '../../src/index.js'
 import { startPair, type Pair } from '../../test/support/servers.js'
-import { ratio, type Outcome } from '../outcome.js'
+import { ratio, shown, type Outcome } from '../outcome.js'
 import { pairedBy, quantile } from '../paired.js'
 import type { Part } from '../report.js'
 
@@ -107,7 +107,7 @@ export async function onServers(quick: boolean): Promise<Part[]> {
           return [
             ratio(`${what}, one in a hundred compared`, some[kind], same[kind], {
               ...limit,
-              remark: `${some[kind].medianA.toPrecision(3)} µs without`,
+              remark: `${shown(Number(some[kind].medianA.toPrecision(3)))} µs without`,
             }),
             ratio(`${what}, nothing picked`, none[kind], same[kind]),
           ]
