@@ -108,6 +108,10 @@ No flag is evaluated for a query.
   })
 })
 
+it('the page of this commit is what its stored figures give: run npm run bench -- page', () => {
+  expect(checkPage(root)).toEqual([])
+})
+
 describe('in a folder', () => {
   let folder = ''
   beforeEach(() => {
