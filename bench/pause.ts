@@ -22,11 +22,21 @@ interface Sizes {
   readonly main: number
   readonly others: number
   readonly first: number
+  /** Besides the main one. */
+  readonly loads: readonly number[]
+  readonly pools: readonly number[]
   readonly longs: readonly number[]
 }
 
-const FULL: Sizes = { main: 60, others: 8, first: 5, longs: [0, 100, 500] }
-const QUICK: Sizes = { main: 6, others: 2, first: 1, longs: [0, 500] }
+const FULL: Sizes = {
+  main: 60,
+  others: 7,
+  first: 5,
+  loads: [100, 3_000],
+  pools: [5, 50],
+  longs: [0, 100, 500],
+}
+const QUICK: Sizes = { main: 4, others: 1, first: 1, loads: [100], pools: [50], longs: [0, 500] }
 
 /** Each case has servers of its own. */
 export async function pause(quick: boolean) {
@@ -40,18 +50,12 @@ export async function pause(quick: boolean) {
   const usual = await take(MAIN, sizes.main)
   tell(main(usual))
   tell(stepsOf(usual))
-  const load = [
-    await take({ ...MAIN, writes: 100 }, sizes.others),
-    usual,
-    await take({ ...MAIN, writes: 3_000 }, sizes.others),
-  ]
-  tell(overLoad(load))
-  const pools = [
-    await take({ ...MAIN, connections: 5 }, sizes.others),
-    usual,
-    await take({ ...MAIN, connections: 50 }, sizes.others),
-  ]
-  tell(overConnections(pools))
+  const load = [usual]
+  for (const writes of sizes.loads) load.push(await take({ ...MAIN, writes }, sizes.others))
+  tell(overLoad(load.toSorted((a, b) => a.asked - b.asked)))
+  const pools = [usual]
+  for (const connections of sizes.pools) pools.push(await take({ ...MAIN, connections }, sizes.others))
+  tell(overConnections(pools.toSorted((a, b) => a.setting.connections - b.setting.connections)))
   const longs: Moved[] = []
   for (const longMillis of sizes.longs)
     longs.push(await take({ ...MAIN, reads: READS, longMillis }, sizes.others))

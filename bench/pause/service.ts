@@ -83,6 +83,8 @@ async function movedUnderTraffic(
   { writes, reads, connections, longMillis }: Setting,
   { count, note }: { readonly count: number; readonly note: (move: Move) => void },
 ): Promise<Omit<Moved, 'setting'>> {
+  // Once for the compiler, and for connections that are opened.
+  await capacity(cutover.pool, connections, CAPACITY_MILLIS / 4)
   const most = await capacity(cutover.pool, connections, CAPACITY_MILLIS)
   const asked = Math.min(writes, Math.round((SHARE_OF_CAPACITY * most) / 10) * 10)
   const pace = { writes: asked, reads }
