@@ -3,6 +3,10 @@ import { command, type Benchmarks } from './command.js'
 
 // Each is loaded only when it is asked for: what a benchmark needs must not weigh on another.
 const BENCHMARKS = {
+  alternatives: {
+    answers: 'what does the same work take through PgBouncer, the AWS wrapper, Prisma and LaunchDarkly?',
+    run: async ({ quick }) => (await import('./alternatives.js')).alternatives(quick),
+  },
   check: {
     answers: 'has anything become dearer that must not? (gates for CI; also --check)',
     run: async () => (await import('./check.js')).check(),
