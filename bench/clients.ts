@@ -62,7 +62,7 @@ async function prepare(url: string): Promise<void> {
 
 /** What is put against this library, each with one caller and with many. */
 async function measure(
-  { stock, others }: Library,
+  library: Library,
   cutover: Cutover,
   url: string,
   { quads, alone, together }: Sizes,
@@ -73,7 +73,7 @@ async function measure(
     return contender
   }
   try {
-    const [one, again] = [await kept(stock(url)), await kept(stock(url))]
+    const [one, again] = [await kept(library.stock(url)), await kept(library.stock(url))]
     const slices = (contender: Contender) => ({
       alone: () => ask(contender, 1, alone),
       together: () => ask(contender, MANY, together),
@@ -87,7 +87,7 @@ async function measure(
     }
     const same = await against(again)
     const measured: Measured[] = []
-    for (const other of others)
+    for (const other of library.others)
       measured.push({ other, same, added: await against(await kept(other.open(cutover, url))) })
     return measured
   } finally {
