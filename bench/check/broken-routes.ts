@@ -23,7 +23,23 @@ const only = (make: (inner: Query) => Query) => (): Promise<Broken> =>
   Promise.resolve({ route: querying(make) })
 
 /** Nothing is added: another route alone must not fail a gate. */
-const plain = only((inner) => (text, values) => inner(text, values))
+class PlainRoute implements Route {
+  readonly #inner: pg.Pool
+
+  constructor(inner: pg.Pool) {
+    this.#inner = inner
+  }
+
+  query(text: unknown, values: unknown): unknown {
+    return this.#inner.query(text as string, values as unknown[])
+  }
+
+  connect(): unknown {
+    return this.#inner.connect()
+  }
+}
+
+const plain = (): Promise<Broken> => Promise.resolve({ route: (inner) => new PlainRoute(inner) })
 
 const asynchronous = only((inner) => async (text, values) => inner(text, values))
 
