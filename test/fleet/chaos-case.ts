@@ -98,7 +98,9 @@ async function verify(fleet: ChaosFleet, from: Side): Promise<string[]> {
   // What a coordinator left that nobody needs for its traffic, such as a fence that no member has met.
   let writer = await fleet.writer().catch(() => undefined)
   if (writer) wrong.push(...(await agree(fleet, AGREE_MILLIS)))
-  const report = await recover(fleet.m)
+  let report = await recover(fleet.m)
+  // On a machine with too much to do a server may take longer to answer than anybody waits.
+  while (report.open.length > 0 && performance.now() < deadline) report = await recover(fleet.m)
   if (report.open.length > 0) wrong.push(`recover left open: ${report.open.join('; ')}`)
   const again = await recover(fleet.m)
   if (again.done.length > 0) wrong.push(`recover had more to do the second time: ${again.done.join('; ')}`)
