@@ -32,12 +32,14 @@ export async function sliceOf(pool: pg.Pool, work: Work, callers: number, millis
   const waited: number[] = []
   const until = performance.now() + millis
   const caller = async (): Promise<void> => {
-    for (let began = performance.now(); began < until;) {
+    let began = performance.now()
+    // Once at least: a process that was stopped meanwhile would have nothing to divide by.
+    do {
       await work(pool, waited.length)
       const answered = performance.now()
       waited.push(answered - began)
       began = answered
-    }
+    } while (began < until)
   }
   // Of this process alone: what the servers take is not in it.
   const before = process.cpuUsage()
