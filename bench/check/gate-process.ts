@@ -8,7 +8,7 @@ import type { Decision } from './decide.js'
 import { GATES, type GateName } from './gates.js'
 
 /** For whoever has nothing better: see {@link decide}. */
-export const RULE = { lead: 10, boundMillis: 10_000 }
+export const RULE = { lead: 10, boundMillis: 25_000 }
 
 /** One that hangs has failed. */
 const LONGEST_MILLIS = 120_000

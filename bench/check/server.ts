@@ -8,7 +8,7 @@ import { inQuads } from './quads.js'
 
 const CALLERS = 16
 const MAX = 10
-const QUERIES_IN_A_SLICE = 400
+const QUERIES_IN_A_SLICE = 300
 const TEXT = 'select $1::int as n'
 
 type Ask = (pool: pg.Pool, call: number) => Promise<unknown>
