@@ -1,31 +1,19 @@
 // What a member may serve by: it was told within two seconds that its side still writes, or it asks before it serves on.
-import { afterAll, afterEach, expect, it } from 'vitest'
+import { afterAll, expect, it } from 'vitest'
 import { memberGrants } from '../../../src/control/grants.js'
 import { leave } from '../../../src/fleet/roster.js'
 import { CONFIRMED_MILLIS } from '../../../src/fleet/words.js'
-import { startProxy, type Proxy } from '../../support/proxy.js'
 import { fleet, routeOf, sideOf, until } from './member-fixture.js'
 
 const f = await fleet()
-const portOf = (url: string): number => Number(new URL(url).port)
-let proxies: Proxy[] = []
-afterEach(async () => {
-  for (const proxy of proxies) await proxy.resume()
+afterAll(async () => {
   await f.endAll()
-  for (const proxy of proxies) await proxy.close()
-  proxies = []
+  await f.drop()
 })
-afterAll(() => f.drop())
-
-async function proxyTo(url: string): Promise<Proxy> {
-  const proxy = await startProxy(portOf(url))
-  proxies.push(proxy)
-  return proxy
-}
 
 it('asks before it reads when it has stood still, since it wakes with its sockets first', async () => {
   const played = await f.migration('shadow')
-  const ways = { old: await proxyTo(f.databases.old), new: await proxyTo(f.databases.new) }
+  const ways = { old: await f.proxyTo('old'), new: await f.proxyTo('new') }
   const { cutover } = f.process(played.name, {
     control: { old: ways.old.url(f.databases.old), new: ways.new.url(f.databases.new) },
   })
@@ -45,14 +33,10 @@ it('asks before it reads when it has stood still, since it wakes with its socket
   expect(await read).toBe('new')
 })
 
-it('asks over its pool while its own connection hangs, and waits where neither answers', async () => {
+// Each waits for times of its own, so they wait together.
+it.concurrent('asks over its pool while its own connection hangs, and waits where neither answers', async () => {
   const played = await f.migration('shadow')
-  const [own, pool] = [await proxyTo(f.databases.old), await proxyTo(f.databases.old)]
-  const { cutover } = f.process(played.name, {
-    old: { connectionString: pool.url(f.databases.old) },
-    control: { old: own.url(f.databases.old), oldReachedBy: 'host=unused' },
-    holdTimeoutMillis: 10_000,
-  })
+  const { cutover, own, pool } = await f.behindTwo(played.name)
   await cutover.ready()
   own.stall()
   const [before] = await played.roster('old')
@@ -74,13 +58,9 @@ it('asks over its pool while its own connection hangs, and waits where neither a
   expect(cutover.status().route).toBe('direct')
 })
 
-it('does not hold what a server that is down refuses by itself', async () => {
+it.concurrent('does not hold what a server that is down refuses by itself', async () => {
   const played = await f.migration('shadow')
-  const way = await proxyTo(f.databases.old)
-  const { cutover } = f.process(played.name, {
-    old: { connectionString: way.url(f.databases.old) },
-    control: { oldReachedBy: 'host=unused' },
-  })
+  const { cutover, way } = await f.behind(played.name)
   cutover.pool.on('error', () => {})
   await cutover.ready()
   expect(await sideOf(cutover)).toBe('old')
@@ -94,7 +74,7 @@ it('does not hold what a server that is down refuses by itself', async () => {
   expect(await sideOf(cutover)).toBe('old')
 })
 
-it('joins again where a coordinator has left it out, before it is confirmed by anything', async () => {
+it.concurrent('joins again where a coordinator has left it out, before it is confirmed by anything', async () => {
   const played = await f.migration('shadow')
   const { cutover } = f.process(played.name)
   await cutover.ready()

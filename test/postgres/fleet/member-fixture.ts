@@ -11,15 +11,27 @@ import type { Answer, Call, Member, Stage } from '../../../src/fleet/words.js'
 import { createCutover, memorySource } from '../../../src/index.js'
 import type { Cutover, CutoverOptions, MemorySource, Phase, Side } from '../../../src/index.js'
 import { freshDatabases, type FreshDatabases } from '../../support/databases.js'
+import { startProxy, type Proxy } from '../../support/proxy.js'
 import { migrationOver } from '../protocol/fixture.js'
 
 export interface Fleet {
   readonly databases: FreshDatabases
   /** A migration of its own, with rows that say `writer` on the old side. */
   migration(phase?: Phase): Promise<Played>
-  process(name: string, more?: Partial<CutoverOptions>): { cutover: Cutover; source: MemorySource }
+  process(name: string, more?: Partial<CutoverOptions>): OneProcess
+  proxyTo(side: Side): Promise<Proxy>
+  /** A process that reaches the old side by one way alone. */
+  behind(name: string, more?: Partial<CutoverOptions>): Promise<OneProcess & { readonly way: Proxy }>
+  /** The same with a way for the member's own connection and another one for those of its pool. */
+  behindTwo(name: string): Promise<OneProcess & { readonly own: Proxy; readonly pool: Proxy }>
+  /** With the proxies, of which none keeps anything back any more. */
   endAll(): Promise<void>
   drop(): Promise<void>
+}
+
+export interface OneProcess {
+  readonly cutover: Cutover
+  readonly source: MemorySource
 }
 
 /** A coordinator that does what the test says. */
@@ -45,12 +57,33 @@ export async function fleet(): Promise<Fleet> {
   const databases = await freshDatabases()
   const migrations: Migration[] = []
   let made: Cutover[] = []
+  let proxies: Proxy[] = []
   const admin = migrationOver('admin', databases)
   migrations.push(admin)
   for (const side of ['old', 'new'] as const)
     await admin.control[side].run(
       `create table public.marker (side text); insert into public.marker values ('${side}')`,
     )
+  const oneProcess: Fleet['process'] = (name, more = {}) => {
+    const source = memorySource('old')
+    const cutover = createCutover({
+      name,
+      old: { connectionString: databases.old },
+      new: { connectionString: databases.new },
+      source,
+      control: true,
+      mirror: 'none',
+      tables: ['public.marker'],
+      ...more,
+    })
+    made.push(cutover)
+    return { cutover, source }
+  }
+  const proxyTo = async (side: Side): Promise<Proxy> => {
+    const proxy = await startProxy(Number(new URL(databases[side]).port))
+    proxies.push(proxy)
+    return proxy
+  }
   return {
     databases,
     async migration(phase = 'old') {
@@ -59,24 +92,33 @@ export async function fleet(): Promise<Fleet> {
       await ensureRows(m, 'old', phase)
       return played(m)
     },
-    process(name, more = {}) {
-      const source = memorySource('old')
-      const cutover = createCutover({
-        name,
-        old: { connectionString: databases.old },
-        new: { connectionString: databases.new },
-        source,
-        control: true,
-        mirror: 'none',
-        tables: ['public.marker'],
+    process: oneProcess,
+    proxyTo,
+    async behind(name, more) {
+      const way = await proxyTo('old')
+      const options = {
+        old: { connectionString: way.url(databases.old) },
+        control: { oldReachedBy: 'host=unused' },
+        holdTimeoutMillis: 10_000,
         ...more,
-      })
-      made.push(cutover)
-      return { cutover, source }
+      }
+      return { ...oneProcess(name, options), way }
+    },
+    async behindTwo(name) {
+      const [own, pool] = [await proxyTo('old'), await proxyTo('old')]
+      const options = {
+        old: { connectionString: pool.url(databases.old) },
+        control: { old: own.url(databases.old), oldReachedBy: 'host=unused' },
+        holdTimeoutMillis: 10_000,
+      }
+      return { ...oneProcess(name, options), own, pool }
     },
     async endAll() {
+      for (const proxy of proxies) await proxy.resume()
       await Promise.all(made.map((cutover) => cutover.end()))
+      for (const proxy of proxies) await proxy.close()
       made = []
+      proxies = []
     },
     async drop() {
       for (const { control } of migrations) await Promise.all([control.old.close(), control.new.close()])

@@ -2,23 +2,17 @@
 import { once } from 'node:events'
 import { afterAll, expect, it } from 'vitest'
 import { CONFIRMED_MILLIS } from '../../../src/fleet/words.js'
-import { startProxy, type Proxy } from '../../support/proxy.js'
 import { fleet, routeOf, sideOf, until } from './member-fixture.js'
 
 const f = await fleet()
-const proxies: Proxy[] = []
+/** In databases of its own: a fence that is left in doubt holds locks, for which everybody else would wait. */
+const doubtful = await fleet()
 afterAll(async () => {
-  for (const proxy of proxies) await proxy.resume()
-  await f.endAll()
-  for (const proxy of proxies) await proxy.close()
-  await f.drop()
+  for (const one of [f, doubtful]) {
+    await one.endAll()
+    await one.drop()
+  }
 })
-
-async function proxyTo(url: string): Promise<Proxy> {
-  const proxy = await startProxy(Number(new URL(url).port))
-  proxies.push(proxy)
-  return proxy
-}
 
 // Each waits for times of its own, so they wait together.
 it.concurrent('keeps what it has promised to a coordinator, whatever the source says meanwhile', async () => {
@@ -49,12 +43,7 @@ it.concurrent('keeps what it has promised to a coordinator, whatever the source 
 
 it.concurrent("waits on after the source's hold where its confirmation ran out in it", async () => {
   const played = await f.migration('shadow')
-  const way = await proxyTo(f.databases.old)
-  const { cutover, source } = f.process(played.name, {
-    old: { connectionString: way.url(f.databases.old) },
-    control: { oldReachedBy: 'host=unused' },
-    holdTimeoutMillis: 10_000,
-  })
+  const { cutover, source, way } = await f.behind(played.name)
   await cutover.ready()
   source.set('hold')
   await routeOf(cutover, 'held')
@@ -73,13 +62,7 @@ it.concurrent("waits on after the source's hold where its confirmation ran out i
 
 it.concurrent('waits on where its own attempt cannot even be prepared, since its side does not answer', async () => {
   const played = await f.migration('shadow')
-  const way = await proxyTo(f.databases.old)
-  const { cutover } = f.process(played.name, {
-    old: { connectionString: way.url(f.databases.old) },
-    control: { oldReachedBy: 'host=unused' },
-    holdTimeoutMillis: 10_000,
-    prepareTimeoutMillis: CONFIRMED_MILLIS + 800,
-  })
+  const { cutover, way } = await f.behind(played.name, { prepareTimeoutMillis: CONFIRMED_MILLIS + 800 })
   await cutover.ready()
   cutover.on('step', ({ step, state }) => step === 'prepare' && state === 'started' && way.stall())
   const moving = cutover.advance('live').catch((error: unknown) => error)
@@ -91,30 +74,23 @@ it.concurrent('waits on where its own attempt cannot even be prepared, since its
   expect(await read).toBe('old')
 })
 
-it(
-  'serves again by itself after an attempt of its own that was left in doubt',
-  { timeout: 20_000 },
-  async () => {
-    const played = await f.migration('shadow')
-    const way = await proxyTo(f.databases.old)
-    const { cutover } = f.process(played.name, {
-      old: { connectionString: way.url(f.databases.old) },
-      control: { oldReachedBy: 'host=unused' },
-      holdTimeoutMillis: 600,
-      drainTimeoutMillis: 200,
-      fenceTimeoutMillis: 300,
-      catchUpTimeoutMillis: 300,
-    })
-    await cutover.ready()
-    cutover.on('step', ({ step, state }) => step === 'fence' && state === 'started' && way.stall())
-    await expect(cutover.advance('live')).rejects.toMatchObject({ code: 'ERR_IN_DOUBT' })
-    expect(cutover.status().route).toBe('held')
-    await way.resume()
-    await routeOf(cutover, 'direct')
-    expect(await sideOf(cutover)).toBe('old')
-    expect(await played.read('old')).toMatchObject({ status: 'writer', epoch: 1 })
-  },
-)
+it.concurrent('serves again by itself after an attempt of its own that was left in doubt', async () => {
+  const played = await doubtful.migration('shadow')
+  const { cutover, way } = await doubtful.behind(played.name, {
+    holdTimeoutMillis: 600,
+    drainTimeoutMillis: 200,
+    fenceTimeoutMillis: 300,
+    catchUpTimeoutMillis: 300,
+  })
+  await cutover.ready()
+  cutover.on('step', ({ step, state }) => step === 'fence' && state === 'started' && way.stall())
+  await expect(cutover.advance('live')).rejects.toMatchObject({ code: 'ERR_IN_DOUBT' })
+  expect(cutover.status().route).toBe('held')
+  await way.resume()
+  await routeOf(cutover, 'direct')
+  expect(await sideOf(cutover)).toBe('old')
+  expect(await played.read('old')).toMatchObject({ status: 'writer', epoch: 1 })
+})
 
 it.concurrent('does not serve by a row that was left before it was listed', async () => {
   const played = await f.migration('shadow')
@@ -135,12 +111,7 @@ it.concurrent('does not serve by a row that was left before it was listed', asyn
 
 it.concurrent('gives a connection of the pool up that does not answer it, so that nothing waits for that for ever', async () => {
   const played = await f.migration('shadow')
-  const [own, pool] = [await proxyTo(f.databases.old), await proxyTo(f.databases.old)]
-  const { cutover } = f.process(played.name, {
-    old: { connectionString: pool.url(f.databases.old) },
-    control: { old: own.url(f.databases.old), oldReachedBy: 'host=unused' },
-    holdTimeoutMillis: 10_000,
-  })
+  const { cutover, own, pool } = await f.behindTwo(played.name)
   await cutover.ready()
   expect(await sideOf(cutover)).toBe('old')
   const [idle] = cutover.pool.totalCount === 1 ? [cutover.pool.idleCount] : []
