@@ -6,7 +6,7 @@ import { seed } from '../seed.js'
 import { startProcesses, type FleetProcess } from './fleet-process.js'
 import type { FleetOrder } from './words.js'
 
-export const ROWS = 10_000
+const ROWS = 10_000
 
 /** Of the servers of each part. */
 export const SETTINGS = { shared_buffers: '128MB', max_connections: '600' } as const
