@@ -70,7 +70,7 @@ describe('help', () => {
       const { exit, out, err } = await run(args)
       expect({ exit, err }).toEqual({ exit: 0, err: '' })
       expect(out).toContain(
-        'Exit codes: 0 done, 1 refused or failed and nothing changed, 2 wrong usage, 3 needs "recover".',
+        'Exit codes: 0 done, 1 refused or failed and nothing changed, 2 wrong usage, 3 needs "recover",\n4 done, but',
       )
     },
   )
