@@ -29,7 +29,7 @@ const SHORT: readonly Case[] = [
 ]
 
 /** No case is begun after it. */
-const SHORT_SECONDS = 12
+const SHORT_SECONDS = 6
 
 const TIMINGS = {
   prepareTimeoutMillis: 10_000,
