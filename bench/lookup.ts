@@ -1,14 +1,13 @@
 // What it costs to know the phase, against asking a flag service's SDK for it each time.
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { once } from 'node:events'
 import { InMemoryProvider, OpenFeature } from '@openfeature/server-sdk'
-import { createCutover, memorySource, type Cutover, type Phase } from '../src/index.js'
+import type { Cutover, Phase } from '../src/index.js'
 import { againstItself } from './against-itself.js'
 import { CONTEXT, startFlagClients, type FlagClients } from './flag-clients.js'
+import { movedTo } from './moved-cutover.js'
 import type { Outcome } from './outcome.js'
 import { printPart } from './print-part.js'
 import type { Part } from './report.js'
-import { stubConfig } from './stub-client.js'
 
 const BATCH = 1_000
 const FLAG = 'orders-database'
@@ -32,27 +31,6 @@ interface Way {
 }
 
 type Ways = Readonly<Record<string, Way>>
-
-/** A migration that has changed its phase before, so that its field is nothing that a compiler takes for constant. */
-async function movedTo(phase: Phase): Promise<Cutover> {
-  const source = memorySource('old')
-  const cutover = createCutover({
-    name: `bench-${phase}`,
-    old: stubConfig(2),
-    new: stubConfig(2),
-    source,
-    control: false,
-  })
-  await cutover.ready()
-  for (const wish of ['new', phase] as const) {
-    if (cutover.phase === wish) continue
-    const followed = once(cutover, 'wish')
-    source.set(wish)
-    await followed
-  }
-  while (cutover.status().route !== 'direct') await once(cutover, 'route')
-  return cutover
-}
 
 function inMemory(cutovers: readonly Cutover[]): Ways {
   const names: readonly Phase[] = IN_TURN

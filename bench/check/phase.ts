@@ -1,7 +1,6 @@
 // Gate of knowing the phase: `cutover.phase` against an entry of a Map, which is where whoever remembers a flag by hand has it.
-import { once } from 'node:events'
-import { createCutover, memorySource, type Cutover, type Phase } from '../../src/index.js'
-import { stubConfig } from '../stub-client.js'
+import type { Cutover, Phase } from '../../src/index.js'
+import { movedTo } from '../moved-cutover.js'
 import { chosen, type Gate } from './gate.js'
 import { cpuOf, inQuads } from './quads.js'
 
@@ -13,27 +12,6 @@ const TURN = IN_TURN.length - 1
 
 interface Phased {
   readonly phase: Phase | undefined
-}
-
-/** A migration that has changed its phase before, so that its field is nothing that a compiler takes for constant. */
-async function movedTo(phase: Phase): Promise<Cutover> {
-  const source = memorySource('old')
-  const cutover = createCutover({
-    name: `check-${phase}`,
-    old: stubConfig(2),
-    new: stubConfig(2),
-    source,
-    control: false,
-  })
-  await cutover.ready()
-  for (const wish of ['new', phase] as const) {
-    if (cutover.phase === wish) continue
-    const followed = once(cutover, 'wish')
-    source.set(wish)
-    await followed
-  }
-  while (cutover.status().route !== 'direct') await once(cutover, 'route')
-  return cutover
 }
 
 /** One class for all that are wrapped alike, as `Cutover` is one for all migrations. */
