@@ -111,6 +111,7 @@ export const decide = (
     `update cutover.side set status = 'moved', reverse_lsn = $3::pg_lsn
       where name = $1 and epoch = $2::bigint and status = 'fenced'`,
     [epoch, position ?? null],
+    'cutover_decide',
   )
 
 /** Gives the right to write to this side. Only for those who have read `moved(epoch)` on the other one. */
@@ -122,6 +123,7 @@ export const open = (control: Connection, name: string, moved: SideRow): Promise
             relay_generation = relay_generation + 1, phase = coalesce($4, phase), target = null
       where name = $1 and epoch < $2::bigint`,
     [moved.epoch, moved.reverseLsn ?? null, moved.target ?? null],
+    'cutover_open',
   )
 
 /** Notes another phase with the same writer. False: the row is no longer what the caller has read. */
@@ -140,11 +142,13 @@ async function changed(
   name: string,
   statement: string,
   values: readonly unknown[],
+  prepareAs?: string,
 ): Promise<boolean> {
   const rows = await control.run(
     `with changed as (${statement} returning status, epoch)
      select pg_notify('${changeChannel(name)}', '${control.side} ' || status || ' ' || epoch) from changed`,
     [name, ...values],
+    prepareAs,
   )
   return rows.length > 0
 }

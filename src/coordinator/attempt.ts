@@ -84,6 +84,9 @@ export function rescueConnections(m: Migration): Record<Side, ControlConnection>
   return { old: m.control.old.fork(bounds), new: m.control.new.fork(bounds) }
 }
 
+// Else the first five times of a prepared statement are planned anew, which takes longer than to run it.
+const PLANNED_ONCE = 'set plan_cache_mode = force_generic_plan'
+
 export function beginAttempt(m: Migration, from: Side, target: Phase, preflight = true): Attempt {
   const { timings } = m
   const to = otherSide(from)
@@ -93,11 +96,15 @@ export function beginAttempt(m: Migration, from: Side, target: Phase, preflight 
     to,
     target,
     preflight,
-    left: m.control[from].fork({ statementTimeoutMillis: timings.fenceTimeoutMillis }),
+    left: m.control[from].fork({
+      statementTimeoutMillis: timings.fenceTimeoutMillis,
+      session: PLANNED_ONCE,
+    }),
     opening: m.control[to].fork({
       statementTimeoutMillis: timings.decideTimeoutMillis,
       // The only ones that lock its row are our own, and they are sent away.
       lockTimeoutMillis: Math.min(300, timings.decideTimeoutMillis),
+      session: PLANNED_ONCE,
     }),
     rescue: rescueConnections(m),
     epoch: 0,

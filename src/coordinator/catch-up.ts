@@ -32,6 +32,8 @@ const lookQuery = (a: Attempt): string => `
          case when s.seen then pg_logical_emit_message(true, 'pg-cutover', 'caught up')::text end as flushed
     from (select coalesce((select epoch >= $1::bigint from cutover.${quoteIdent(sentinelTable(a.m.name, a.from))}), false)) as s(seen)`
 
+const CATCH_UP = 'cutover_catch_up'
+
 function lookValues(a: Attempt, epoch: number): unknown[] {
   const leaves = a.scope.filter(({ kind }) => kind === 'r')
   return [
@@ -47,7 +49,7 @@ const APPLY_ERRORS = `coalesce((select t.apply_error_count from pg_stat_subscrip
 
 /** Before the pause: notes the apply errors so far, and has the backend read what the look in the pause will need. */
 export async function warmCatchUp(a: Attempt): Promise<void> {
-  const [look] = await a.opening.run<Look & Record<string, unknown>>(lookQuery(a), lookValues(a, 0))
+  const [look] = await a.opening.run<Look & Record<string, unknown>>(lookQuery(a), lookValues(a, 0), CATCH_UP)
   a.applyErrors = look?.applyErrors ?? 0
 }
 
@@ -65,7 +67,7 @@ export async function catchUp(a: Attempt, deadline: number): Promise<void> {
   const values = lookValues(a, a.epoch)
   for (;;) {
     assertHeld(a, 'catch-up')
-    const [look] = await a.opening.run<Look & Record<string, unknown>>(query, values)
+    const [look] = await a.opening.run<Look & Record<string, unknown>>(query, values, CATCH_UP)
     const trouble = look && troubleIn(a, look)
     if (trouble !== undefined) throw new CutoverError('ERR_CATCH_UP_TIMEOUT', trouble)
     if (look?.seen === true && look.notReady === 0) {

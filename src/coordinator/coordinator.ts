@@ -134,8 +134,8 @@ async function runStep(
 
 /** What the fleet had to do with a step. */
 const asked = ({ barrier }: Attempt, { name }: Step): string | undefined =>
-  barrier && barrier.size > 0 && ASKED.has(name)
-    ? `${barrier.size} other member${barrier.size === 1 ? '' : 's'}`
+  barrier && barrier.members.length > 0 && ASKED.has(name)
+    ? `${barrier.members.length} other member${barrier.members.length === 1 ? '' : 's'}`
     : undefined
 
 const ASKED: ReadonlySet<string> = new Set(['prepare', 'hold', 'drain', 'stop-reads'])

@@ -69,6 +69,7 @@ async function look(
     `select extract(epoch from statement_timestamp())::float8 * 1000 as now,
             (select json_agg(o) from (${OPEN_TRANSACTIONS}) o) as open`,
     [before ?? null, backends],
+    'cutover_drain',
   )
   return { now: row?.now ?? 0, open: row?.open ?? [] }
 }

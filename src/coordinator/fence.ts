@@ -66,68 +66,104 @@ const LOCK_HOLDERS = `
    order by a.xact_start limit 3`
 
 /**
- * Has the backend of the fence read what the fence will look at: a fresh one spends most of its time on its catalog caches,
- * and would do so in the pause.
+ * What {@link closeFence} runs, on the same connection: prepared and planned, and its catalogs read. A fresh backend spends
+ * most of its time on that, and would do so in the pause.
  */
-export async function warmFence(a: Attempt): Promise<void> {
+export async function prepareFence(a: Attempt): Promise<void> {
   const { m, from, scope } = a
-  await a.left.run(`select oid from (${scopeSql(tablesOn(m, from))}) s`)
-  await a.left.run(`select count(*) from pg_trigger where tgname = $1 and tgrelid = any ($2::oid[])`, [
-    fenceTrigger(m.name, a.epoch),
-    scope.map(({ oid }) => oid),
-  ])
+  await a.left.run(`prepare ${CHECKS} as ${checksSql(a)}`)
   if (scope.length > 0)
     await a.left.run(
       `explain select 1 from ${scope.map((table, index) => `only ${tableName(table)} t${index}`).join(', ')}`,
     )
+  // The language itself is loaded by the first block of a session.
+  await a.left.run(
+    `do ${quoteLiteral(`
+declare
+  fault text;
+begin
+  perform set_config('lock_timeout', current_setting('lock_timeout'), true);
+  update cutover.side set epoch = -1, status = 'fenced' where name = ${quoteLiteral(m.name)} and epoch = -1;
+  execute 'execute ${CHECKS}' into fault;
+  ${m.mirror === 'replication' ? `update cutover.${quoteIdent(sentinelTable(m.name, from))} set epoch = -1 where epoch = -1;` : ''}
+end`)}`,
+  )
+}
+
+const CHECKS = 'cutover_fence_checks'
+
+/**
+ * What has to be so once the locks are there: no row where it is, else the SQLSTATE and the reason. Its plan is made before
+ * the pause and kept, without parameters so that it is always the same one; a change of the catalogs has it made again.
+ */
+function checksSql({ m, from, epoch, scope, captured }: Omit<FencePlan, 'serverDeadline'>): string {
+  const oids = scope.map(({ oid }) => oid).toSorted((a, b) => a - b)
+  const leaves = scope.filter(({ kind }) => kind === 'r').map(({ oid }) => oid)
+  const checks: [isWrong: string, code: string, reason: string][] = [
+    [
+      `(select coalesce(array_agg(s.oid order by s.oid), '{}') from (${scopeSql(tablesOn(m, from))}) s) <> ${oidArray(oids)}`,
+      UNIT.scope,
+      'tables were made or dropped since the preparation',
+    ],
+    [
+      `(select count(*) from pg_trigger where tgname = ${quoteLiteral(fenceTrigger(m.name, epoch))}
+          and tgfoid = 'cutover.fence()'::regprocedure and tgrelid = any (${oidArray(oids)})) <> ${oids.length}`,
+      UNIT.scope,
+      'a table in scope has no trigger of this epoch',
+    ],
+    [
+      `exists (select from pg_prepared_xacts where database = current_database())`,
+      UNIT.prepared,
+      'a prepared transaction is in doubt',
+    ],
+  ]
   if (m.mirror === 'replication')
-    await a.left.run(`select from pg_get_publication_tables($1)`, [streamName(m.name, from)])
-  if (m.mirror === 'dual-write') await a.left.run(`select ${captureCheckSql(m, a.captured?.[from] ?? [])}`)
-  await a.left.run(`explain update cutover.side set epoch = 0, status = 'fenced' where name = $1`, [m.name])
+    checks.push([
+      `exists (select from unnest(${oidArray(leaves)}) as leaf(oid) where not exists (
+        select from pg_get_publication_tables(${quoteLiteral(streamName(m.name, from))}) p where p.relid = leaf.oid))`,
+      UNIT.scope,
+      'a table in scope is not published',
+    ])
+  // Without it writes before the fence would be on record nowhere.
+  if (m.mirror === 'dual-write')
+    checks.push([
+      `not (${captureCheckSql(m, captured?.[from] ?? [])})`,
+      UNIT.scope,
+      'a table in scope has lost its capture',
+    ])
+  const faults = checks.map(
+    ([isWrong, code, reason]) => `when ${isWrong} then ${quoteLiteral(`${code}${reason}`)}`,
+  )
+  return `select case ${faults.join('\n')} end`
 }
 
 /** The text of the unit. */
 function fenceUnit(plan: FencePlan): string {
-  const { m, from, epoch, scope } = plan
-  const name = quoteLiteral(m.name)
-  const trigger = fenceTrigger(m.name, epoch)
-  const oids = scope.map(({ oid }) => oid).toSorted((a, b) => a - b)
-  const leaves = scope.filter(({ kind }) => kind === 'r').map(({ oid }) => oid)
+  const { m, from, epoch, scope, locks } = plan
+  const trigger = quoteIdent(fenceTrigger(m.name, epoch))
+  const tables = scope.map(tableName)
   const fail = (code: string, message: string): string =>
     `raise exception using errcode = '${code}', message = ${quoteLiteral(message)};`
 
-  const publication = `
-  if exists (select from unnest(${oidArray(leaves)}) as leaf(oid) where not exists (
-    select from pg_get_publication_tables(${quoteLiteral(streamName(m.name, from))}) p where p.relid = leaf.oid))
-  then ${fail(UNIT.scope, 'a table in scope is not published')} end if;
+  const sentinel = `
   update cutover.${quoteIdent(sentinelTable(m.name, from))} set epoch = ${epoch};
   if not found then ${fail(UNIT.scope, 'the sentinel is missing')} end if;`
 
-  // Without it writes before the fence would be on record nowhere.
-  const capture = `
-  if not (${captureCheckSql(m, plan.captured?.[from] ?? [])})
-  then ${fail(UNIT.scope, 'a table in scope has lost its capture')} end if;`
-
   return `do ${quoteLiteral(`
+declare
+  fault text;
 begin
-  perform set_config('lock_timeout', '${plan.locks.timeoutMillis}', true);
-  ${plan.locks.mayYield ? `perform set_config('deadlock_timeout', '10ms', true);` : ''}
+  perform set_config('lock_timeout', '${locks.timeoutMillis}', true)${locks.mayYield ? `, set_config('deadlock_timeout', '10ms', true)` : ''};
   update cutover.side set epoch = ${epoch}, status = 'fenced', target = ${quoteLiteral(plan.target)}
-   where name = ${name} and epoch = ${epoch - 1} and status = 'writer';
+   where name = ${quoteLiteral(m.name)} and epoch = ${epoch - 1} and status = 'writer';
   if not found then ${fail(UNIT.guard, 'the row is not as it was read')} end if;
-  ${scope.length === 0 ? '' : `lock table ${scope.map((table) => `only ${tableName(table)}`).join(', ')} in share row exclusive mode;`}
+  ${tables.length === 0 ? '' : `lock table ${tables.map((table) => `only ${table}`).join(', ')} in share row exclusive mode;`}
   if clock_timestamp() > to_timestamp(${plan.serverDeadline / 1_000}) then
     ${fail(UNIT.late, 'the locks were granted after the deadline')} end if;
-  if (select coalesce(array_agg(s.oid order by s.oid), '{}') from (${scopeSql(tablesOn(m, from))}) s) <> ${oidArray(oids)} then
-    ${fail(UNIT.scope, 'tables were made or dropped since the preparation')} end if;
-  if (select count(*) from pg_trigger where tgname = ${quoteLiteral(trigger)}
-        and tgfoid = 'cutover.fence()'::regprocedure and tgrelid = any (${oidArray(oids)})) <> ${oids.length} then
-    ${fail(UNIT.scope, 'a table in scope has no trigger of this epoch')} end if;
-  if exists (select from pg_prepared_xacts where database = current_database()) then
-    ${fail(UNIT.prepared, 'a prepared transaction is in doubt')} end if;
-  ${scope.map((table) => `alter table only ${tableName(table)} enable trigger ${quoteIdent(trigger)};`).join('\n  ')}
-  ${m.mirror === 'replication' ? publication : ''}
-  ${m.mirror === 'dual-write' ? capture : ''}
+  execute 'execute ${CHECKS}' into fault;
+  if fault is not null then raise exception using errcode = left(fault, 5), message = substr(fault, 6); end if;
+  ${tables.map((table) => `alter table only ${table} enable trigger ${trigger};`).join('\n  ')}
+  ${m.mirror === 'replication' ? sentinel : ''}
   perform pg_notify('${changeChannel(m.name)}', '${from} fenced ${epoch}');
 end`)}`
 }

@@ -4,9 +4,12 @@ import type { Migration } from '../control/migration.js'
 import type { StepEvent } from '../events.js'
 import type { Side } from '../phase/phases.js'
 
+/** How late a step may be in the journal. */
+const LATE_MILLIS = 50
+
 export interface Journal {
   note(event: StepEvent): void
-  /** Resolves when what was noted is written or given up. */
+  /** Resolves when all that was noted is written or given up. */
   close(): Promise<void>
 }
 
@@ -49,8 +52,11 @@ export function openJournal(m: Migration, side: Side): Journal {
   const giveUp = (): void => void (lost = true)
   last = last.catch(giveUp)
 
-  // What comes while one statement is under way is written by the next, all together: the steps of a pause take the processor.
+  let timer: NodeJS.Timeout | undefined
+
+  // All that came meanwhile in one statement: the steps of a pause need the processor.
   const write = async (): Promise<void> => {
+    timer = undefined
     if (lost || lines.length === 0) return
     const batch = lines
     lines = []
@@ -73,9 +79,11 @@ export function openJournal(m: Migration, side: Side): Journal {
   return {
     note(event) {
       lines.push({ event, noted: performance.now() })
-      last = last.then(write).catch(giveUp)
+      timer ??= setTimeout(() => void (last = last.then(write).catch(giveUp)), LATE_MILLIS)
     },
     async close() {
+      clearTimeout(timer)
+      last = last.then(write).catch(giveUp)
       await last
       await connection.close()
     },

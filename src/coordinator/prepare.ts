@@ -19,7 +19,7 @@ import {
   removeLiftedTriggers,
   tableName,
 } from './fence-triggers.js'
-import { warmFence } from './fence.js'
+import { prepareFence } from './fence.js'
 import { readLockPolicy } from './lock-policy.js'
 import { assertNoOldWork } from './old-work.js'
 import { probeMirror } from './probe.js'
@@ -72,7 +72,7 @@ export async function prepare(a: Attempt, deadline: number): Promise<void> {
   // The connections of the ways out are opened now, so that a way out costs one round trip. No row has this epoch.
   const never: SideRow = { ...row, epoch: -1 }
   await Promise.all([
-    warmFence(a).then(() => decide(a.left, m.name, never.epoch, undefined)),
+    prepareFence(a).then(() => decide(a.left, m.name, never.epoch, undefined)),
     warmDrain(a),
     open(a.opening, m.name, never),
     a.rescue[from].run('select'),

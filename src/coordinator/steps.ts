@@ -32,6 +32,8 @@ export interface Step {
 
 /** For a server that was just decided for and does not answer. */
 const OPEN_MILLIS = 30_000
+/** Those who were held need both servers and this process more than what is left to do. */
+const HELD_FIRST_MILLIS = 25
 
 export const STEPS = [
   {
@@ -64,7 +66,7 @@ export const STEPS = [
     bound: 'fenceTimeoutMillis',
     late: 'ERR_FENCE',
     wayOut: 'back',
-    run: closeFence,
+    run: fence,
   },
   {
     name: 'catch-up',
@@ -117,6 +119,11 @@ async function hold(a: Attempt, deadline: number): Promise<void> {
   gate.hold(holdLease(a))
   // All or none: a part of the fleet that waits for the rest would wait for nothing.
   await a.barrier?.hold(deadline)
+}
+
+async function fence(a: Attempt): Promise<void> {
+  await closeFence(a)
+  a.barrier?.fenced()
 }
 
 async function stopReads(a: Attempt, deadline: number): Promise<void> {
@@ -177,6 +184,7 @@ async function open(a: Attempt, deadline: number): Promise<void> {
 }
 
 async function reverse(a: Attempt, deadline: number): Promise<void> {
+  await delay(HELD_FIRST_MILLIS)
   const failed: unknown[] = []
   // Each of these is worth doing where another one cannot be done, since the side that was left may be dead.
   for (const act of [turn, leaveNobodyBehind, () => removeLiftedTriggers(a.m, a.to)]) {

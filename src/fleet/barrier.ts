@@ -39,6 +39,7 @@ export class Barrier {
   readonly #answers = new Answers(this.attempt)
   #order: Order | undefined
   #wake: (() => void) | undefined
+  #afterFence: Promise<void> | undefined
   #heard = false
   #lookedAt = 0
 
@@ -53,19 +54,14 @@ export class Barrier {
     })
   }
 
-  /** How many take part besides this process, by the last look. */
-  get size(): number {
-    return this.#members.length
-  }
-
-  /** The server's process ids of the members' connections to this side, by the last look. */
-  backends(side: Side): number[] {
-    return this.#members.flatMap((member) => (member.side === side ? member.backends : []))
-  }
-
-  /** The members by the last look. */
+  /** Who takes part besides this process, by the last look. */
   get members(): readonly Member[] {
     return this.#members
+  }
+
+  /** The server's process ids of their connections to this side. */
+  backends(side: Side): number[] {
+    return this.#members.flatMap((member) => (member.side === side ? member.backends : []))
   }
 
   /**
@@ -95,12 +91,21 @@ export class Barrier {
     return this.#answered('drained', deadline)
   }
 
+  /** The fence is committed: where nobody else takes part, the roster is read again meanwhile for {@link stopReads}. */
+  fenced(): void {
+    if (this.#members.length > 0) return
+    this.#afterFence = this.#look()
+    this.#afterFence.catch(() => {})
+  }
+
   /**
    * Resolves when no member reads this side any more; gives those who have not said so, but whose right to serve has run
    * out since the fence was closed, which was at `fencedAt` by our own clock.
    */
   async stopReads(deadline: number, fencedAt: number): Promise<readonly Member[]> {
     // Whoever is listed after the fence's commit counts; whoever joins later reads a row that confirms nobody.
+    await this.#afterFence
+    if (this.#afterFence && this.#members.length === 0) return []
     await this.#ask('stop-reads')
     const lapsedAt = fencedAt + CONFIRMED_MILLIS + MARGIN_MILLIS
     await this.#answered('stopped', deadline, (missing) => {

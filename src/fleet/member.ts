@@ -10,7 +10,7 @@ import { CallFollower } from './follow-call.js'
 import { endHearings, Hearing, type HeardThen } from './hearing.js'
 import { Looking } from './looking.js'
 import { News } from './news.js'
-import { lookMillis } from './pace.js'
+import { FIRST_LOOK_MILLIS, lookMillis } from './pace.js'
 import type { MemberHome } from './member-home.js'
 import { WorkMeter } from './member-state.js'
 import { CONFIRMED_MILLIS } from './words.js'
@@ -128,7 +128,7 @@ export class FleetMember {
     // Whoever wants it back waits until everybody who speaks to that side is listed there.
     this.confirmation.begin(performance.now() - CONFIRMED_MILLIS / 2)
     this.#crossing.leave(otherSide(this.#home.core.side))
-    this.#here.now()
+    setTimeout(() => this.#here.now(), FIRST_LOOK_MILLIS).unref()
   }
 
   /** Ends the source's hold, unless this process has lost its confirmation meanwhile. */
@@ -170,11 +170,11 @@ export class FleetMember {
     return lookMillis({ holds: this.#follower.holds, troubled, begun: this.#crossing.begun })
   }
 
-  // What members answer is the coordinator's business, and a fence alone tells nothing that has to be done.
+  // A fence alone tells nothing that has to be done; and what this process does itself it knows.
   #told(side: Side, word: string): void {
-    if (/ fenced | moved /.test(word)) return
+    if (/ fenced | moved /.test(word) || this.#home.moving) return
     if (side !== this.#home.core.side) this.#ahead.now()
-    else if (!this.#home.moving && this.#follower.told(word)) this.#news.heard()
+    else if (this.#follower.told(word)) this.#news.heard()
     else this.#here.now()
   }
 

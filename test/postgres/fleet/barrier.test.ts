@@ -9,6 +9,7 @@ import { ensureStandingTriggers } from '../../../src/coordinator/fence-triggers.
 import { lastAttempt } from '../../../src/coordinator/journal.js'
 import { recover } from '../../../src/coordinator/recover.js'
 import type { CutoverEvent, StepEvent } from '../../../src/events.js'
+import { Barrier } from '../../../src/fleet/barrier.js'
 import { call, readCall } from '../../../src/fleet/call-row.js'
 import { listMembers } from '../../../src/fleet/roster.js'
 import type { Call } from '../../../src/fleet/words.js'
@@ -186,6 +187,41 @@ it('waits out a member that does not stop reading, and sends its clients away be
   expect((await decided) - (await fenced)).toBeGreaterThan(1_990)
   expect((await ended)?.epoch).toBeDefined()
   f.m.events.removeAllListeners('step')
+})
+
+describe('with nobody in the roster, it is read again after the fence', () => {
+  let barrier: Barrier
+  const soon = (): number => performance.now() + 5_000
+
+  beforeEach(async () => {
+    barrier = new Barrier(f.m, from)
+    const row = await readSide(f.m.control[from], f.m.name)
+    await barrier.arm({ epoch: (row?.epoch ?? 0) + 1, target: 'live', tables: [] }, soon())
+    await barrier.hold(soon())
+  })
+  afterEach(async () => {
+    await barrier.over('aborted')
+    await barrier.close()
+  })
+
+  it('and nobody is asked', async () => {
+    barrier.fenced()
+    await expect(barrier.stopReads(soon(), performance.now())).resolves.toEqual([])
+    expect(await readCall(f.m.control[from].run, f.m.name)).toMatchObject({ stage: 'hold' })
+  })
+
+  it('and whoever has joined since stops reading', async () => {
+    const late = await member('late')
+    barrier.fenced()
+    await expect(barrier.stopReads(soon(), performance.now())).resolves.toEqual([])
+    expect(stages(late)).toContain('stop-reads')
+  })
+
+  it('and a roster that cannot be read is no empty one', async () => {
+    await barrier.close()
+    barrier.fenced()
+    await expect(barrier.stopReads(soon(), performance.now())).rejects.toThrow()
+  })
 })
 
 it('does not ask itself', async () => {

@@ -111,7 +111,8 @@ it('ends a hold by itself, and with it the attempt, when its lease is over', asy
 
 it('lifts the fence of a coordinator that has died, and completes what it has decided', async () => {
   const played = await f.migration('shadow')
-  const { cutover } = f.process(played.name, { holdTimeoutMillis: 300, drainTimeoutMillis: 200 })
+  // Within its lease the process must have been told what its coordinator has decided.
+  const { cutover } = f.process(played.name, { holdTimeoutMillis: 1_000, drainTimeoutMillis: 200 })
   await cutover.ready()
   await played.ask('hold')
   await played.row('old', 1, 'fenced')

@@ -7,6 +7,7 @@ import { beginAttempt, endAttempt } from '../../../src/coordinator/attempt.js'
 import type { Attempt } from '../../../src/coordinator/attempt.js'
 import { ensureRows } from '../../../src/coordinator/begin-mirror.js'
 import { ensureNextTriggers, ensureStandingTriggers } from '../../../src/coordinator/fence-triggers.js'
+import { prepareFence } from '../../../src/coordinator/fence.js'
 import { readLockPolicy } from '../../../src/coordinator/lock-policy.js'
 import { readScope } from '../../../src/mirror/scope.js'
 import { otherSide } from '../../../src/phase/phases.js'
@@ -109,6 +110,7 @@ export async function preparedAttempt(m: Migration, from: Side = 'old'): Promise
   a.locks = await readLockPolicy(a.left.run, m.timings.fenceTimeoutMillis)
   await ensureStandingTriggers(m, otherSide(from), deadline)
   await ensureNextTriggers(m, from, a.epoch, a.scope, deadline)
+  await prepareFence(a)
   const began = performance.now()
   a.hold = { began, ends: began + WIDE, serverEnds: (row?.now ?? 0) + WIDE }
   return a
