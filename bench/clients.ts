@@ -9,7 +9,7 @@ import { pairedBy } from './paired.js'
 import { printPart } from './print-part.js'
 
 // Short slices and many of them: what the machine does besides then falls into few.
-const FULL: Sizes = { quads: 28, alone: 50, together: 500 }
+const FULL: Sizes = { quads: 48, alone: 50, together: 500 }
 const QUICK: Sizes = { quads: 5, alone: 50, together: 300 }
 
 export async function clients(quick: boolean) {
