@@ -37,6 +37,9 @@ export const isServerError = (error: unknown): boolean =>
 export const isMissingRelation = (error: unknown): boolean =>
   codeOf(error) === '42P01' || codeOf(error) === '3F000'
 
+/** The session that had prepared the statement is gone. */
+export const isMissingStatement = (error: unknown): boolean => codeOf(error) === '26000'
+
 /** What the caller is told about a unit that failed. */
 export function unitError(
   error: unknown,

@@ -15,7 +15,7 @@ import type { Attempt } from './attempt.js'
 import { describeTransaction, TRANSACTION_COLUMNS } from './drain.js'
 import type { OpenTransaction } from './drain.js'
 import { tableName } from './fence-triggers.js'
-import { UNIT, isLockFailure, isServerError, unitError } from '../control/unit.js'
+import { UNIT, isLockFailure, isMissingStatement, isServerError, unitError } from '../control/unit.js'
 
 interface FencePlan extends Pick<
   Attempt,
@@ -37,7 +37,13 @@ export async function closeFence(a: Attempt): Promise<void> {
   })
   a.fence = 'sent'
   try {
-    await a.left.run(unit)
+    await a.left.run(unit).catch(async (error: unknown) => {
+      if (!isMissingStatement(error)) throw error
+      // The connection was lost since the preparation, and opened again.
+      await prepareFence(a)
+      assertHeld(a, 'fence')
+      await a.left.run(unit)
+    })
     a.fence = 'closed'
     a.fencedAt = performance.now()
   } catch (error) {

@@ -128,7 +128,7 @@ export class FleetMember {
     // Whoever wants it back waits until everybody who speaks to that side is listed there.
     this.confirmation.begin(performance.now() - CONFIRMED_MILLIS / 2)
     this.#crossing.leave(otherSide(this.#home.core.side))
-    setTimeout(() => this.#here.now(), FIRST_LOOK_MILLIS).unref()
+    setTimeout(() => this.#here.now(), this.listed ? FIRST_LOOK_MILLIS : 0).unref()
   }
 
   /** Ends the source's hold, unless this process has lost its confirmation meanwhile. */
@@ -170,11 +170,11 @@ export class FleetMember {
     return lookMillis({ holds: this.#follower.holds, troubled, begun: this.#crossing.begun })
   }
 
-  // A fence alone tells nothing that has to be done; and what this process does itself it knows.
+  // A fence alone tells nothing that has to be done; and what this process does itself it knows, as long as it is confirmed.
   #told(side: Side, word: string): void {
-    if (/ fenced | moved /.test(word) || this.#home.moving) return
+    if (/ fenced | moved /.test(word) || (this.#home.moving && this.confirmation.valid)) return
     if (side !== this.#home.core.side) this.#ahead.now()
-    else if (this.#follower.told(word)) this.#news.heard()
+    else if (!this.#home.moving && this.#follower.told(word)) this.#news.heard()
     else this.#here.now()
   }
 

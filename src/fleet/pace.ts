@@ -6,7 +6,7 @@ export const HELD_LOOK_MILLIS = 200
 /** Before the migration has begun here. */
 const EARLY_MILLIS = 1_000
 const TROUBLE_MILLIS = 250
-/** After this process has changed the writer: its callers come first. Well inside the confirmation that it begins with. */
+/** After this process has changed the writer, if it is listed there: its callers come first. Well inside the confirmation that it begins with. */
 export const FIRST_LOOK_MILLIS = 100
 
 interface Pace {

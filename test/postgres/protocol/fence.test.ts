@@ -113,6 +113,16 @@ it('there and back: at each rest one side takes writes and the other refuses the
   }
 })
 
+it('closes on another connection where that of the preparation was lost', async () => {
+  await withAttempt(f.m, 'old', async (a) => {
+    const [lost] = await a.left.run<{ pid: number }>('select pg_backend_pid() as pid')
+    await f.m.control.old.run('select pg_terminate_backend($1)', [lost?.pid])
+    await expect.poll(() => a.left.run('select').catch(() => 'lost')).not.toBe('lost')
+    await closeFence(a)
+    await tryWrites('old', a.epoch)
+  })
+})
+
 describe('a transaction of the application', () => {
   it('that has written is waited for, and its row is there when the fence stands', async () => {
     await withAttempt(f.m, 'old', async (a) => {
