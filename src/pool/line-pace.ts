@@ -23,7 +23,7 @@ export class PoolClock {
 // Dozens of sessions of a server that has just been opened would all be cold at once, and the first answer would come
 // when nearly all are done. By answers it doubles with each round trip; by time too, so that calls which keep their
 // clients for long cannot stop it.
-const AT_ONCE = 4
+const AT_ONCE = 2
 
 /** Lets a release begin with few calls at once and grow, so that the first of them do not wait for all the others. */
 export class Ramp {

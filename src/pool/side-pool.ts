@@ -11,6 +11,7 @@ import {
   type InnerClient,
   type InnerPool,
 } from './pg-internals.js'
+import { Sweeper } from './sweeper.js'
 
 export interface SidePoolHooks {
   /** A statement on this side was refused by a fence. Told once for each refusal, in whatever route. */
@@ -20,8 +21,6 @@ export interface SidePoolHooks {
 }
 
 export type Listener = Parameters<EventEmitter['on']>[1]
-
-const GOODBYE_MILLIS = 1_000
 
 export class SidePool {
   readonly side: Side
@@ -38,7 +37,7 @@ export class SidePool {
   readonly watching = new Map<InnerClient, () => void>()
   /** Told of each client that is watched from now on. */
   readonly connected = new Set<(client: InnerClient) => void>()
-  #sweeping = false
+  readonly #sweeper: Sweeper
 
   constructor(side: Side, inner: InnerPool, handedIn: boolean, hooks: SidePoolHooks) {
     this.side = side
@@ -46,6 +45,7 @@ export class SidePool {
     this.handedIn = handedIn
     this.#hooks = hooks
     this.#usualMin = inner.options.min
+    this.#sweeper = new Sweeper(inner)
     const failed = (error: Error, client: InnerClient): void => hooks.failed(side, error, client)
     // One that is connecting will be told of.
     for (const client of inner._clients) if (client._connected !== false) this.watch(client)
@@ -162,20 +162,15 @@ export class SidePool {
     }
   }
 
-  /** Closes what is idle now, and what comes back later, until the side is used or warmed again. */
+  /** Closes what is idle now, one after the other, and what comes back later, until the side is used or warmed again. */
   async sweep(): Promise<void> {
     this.restoreMin()
-    if (!this.#sweeping) {
-      this.#sweeping = true
-      this.inner.on('release', this.#sweepLater)
-    }
-    await Promise.all([...this.inner._idle].map(({ client }) => this.#close(client)))
+    await this.#sweeper.sweep()
   }
 
   /** The end of {@link sweep}: what comes back stays. */
   keep(): void {
-    this.#sweeping = false
-    this.inner.removeListener('release', this.#sweepLater)
+    this.#sweeper.keep()
   }
 
   /** Gives a handed-in pool back to its owner as it was. */
@@ -201,24 +196,6 @@ export class SidePool {
       process.nextTick(() => callback(error, undefined, () => {}))
     }
     await ended
-  }
-
-  // `release` is emitted before the client is among the idle ones.
-  readonly #sweepLater = (): void => {
-    setImmediate(() => {
-      if (this.#sweeping) void this.sweep()
-    })
-  }
-
-  /** A server that does not answer is not waited for longer than this. */
-  #close(client: InnerClient): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(() => client.connection?.stream.destroy(), GOODBYE_MILLIS)
-      this.inner._remove(client, () => {
-        clearTimeout(timer)
-        resolve()
-      })
-    })
   }
 
   /** Knows of a connected client from here to its end. Once a connection, never once a query. */

@@ -2,7 +2,7 @@
 import type { InnerClient, InnerPool } from './pg-internals.js'
 
 // Opening one costs the server and this process about as much as fifty statements, and traffic goes on meanwhile.
-const AT_ONCE = 4
+const AT_ONCE = 2
 
 const warmedBy = new WeakMap<InnerClient, string>()
 
