@@ -38,6 +38,7 @@ export class SidePool {
   /** Told of each client that is watched from now on. */
   readonly connected = new Set<(client: InnerClient) => void>()
   readonly #sweeper: Sweeper
+  #warmed: Promise<void> = Promise.resolve()
 
   constructor(side: Side, inner: InnerPool, handedIn: boolean, hooks: SidePoolHooks) {
     this.side = side
@@ -137,11 +138,18 @@ export class SidePool {
     const { inner } = this
     const wanted = Math.max(1, Math.min(count, inner.options.max))
     inner.options.min = Math.max(this.#usualMin, wanted)
+    // One after the other: each keeps its clients out until it has all, and two would wait for one another for ever.
+    const warmed = this.#warmed.then(() => this.#warm(wanted, text))
+    this.#warmed = warmed.catch(() => {})
+    await warmed
+  }
+
+  async #warm(count: number, text: string | undefined): Promise<void> {
     this.muted = true
     try {
       // Loaded only here: nothing is warmed at rest.
       const { warmUp } = await import('./warm-up.js')
-      await warmUp(inner, wanted, text)
+      await warmUp(this.inner, count, text)
     } finally {
       this.muted = false
     }

@@ -124,6 +124,13 @@ describe('warm', () => {
     expect(inner.new.totalCount).toBe(2)
   })
 
+  it('is done for two attempts at once, where neither could have all without the other', async () => {
+    const { core, pool, inner } = drive({ max: 5 })
+    await open(pool, 5)
+    await Promise.all([core.arm(), core.arm(), core.arm()])
+    expect([inner.new.totalCount, inner.new.idleCount]).toEqual([5, 5])
+  })
+
   it('keeps them beyond idleTimeoutMillis, and lets go of them that long after the flip', async () => {
     const driven = drive({ idleTimeoutMillis: 40 })
     const { core, pool, inner } = driven
