@@ -83,13 +83,17 @@ const named = (what: string, runs: readonly Run[]): string[] =>
   runs.length === 0 ? [] : [`**${what}:** ${runs.map((run) => `\`${runId(run)}\``).join(', ')}.`]
 
 function chapterOf(
-  { title, runs }: Chapter,
+  { title, runs, missed }: Chapter,
   read: Read,
   tellMachine: boolean,
   files: Map<string, string>,
 ): string[] {
+  const isMissed = runs.some((run) =>
+    read(run)?.parts.some(({ outcomes }) => outcomes.some((outcome) => isMet(outcome) === false)),
+  )
   return [
     `## ${title}`,
+    ...(missed !== undefined && isMissed ? [`**Where a limit is missed:** ${missed}`] : []),
     ...runs.flatMap((run) => {
       const stored = read(run)
       if (stored === undefined) return [`\`npm run bench -- ${commandOf(run)}\`: not measured.`]

@@ -68,6 +68,18 @@ No flag is evaluated for a query.
 \`npm run bench -- lookup --seed 7\`: commit abc1234, 2026-01-02, load average before 0.4 ([figures](performance/lookup.json))`)
   })
 
+  it('says why a limit is missed where one is', () => {
+    const pause = (measured: number): string =>
+      textWith({
+        pause: {
+          ...stored,
+          parts: [{ ...part, outcomes: [{ what: 'the pause', unit: 'ms', measured, most: 25 }] }],
+        },
+      })
+    expect(pause(30)).toContain('**Where a limit is missed:** What is left are round trips')
+    expect(pause(20)).not.toContain('Where a limit is missed')
+  })
+
   it('begins with every limit, met or not', () => {
     const missed: Part = { ...part, outcomes: [{ what: 'the pause', unit: 'ms', measured: 30, most: 25 }] }
     const text = textWith({ lookup: stored, pause: { ...stored, parts: [missed] } })
