@@ -99,7 +99,7 @@ end`)}`,
 const CHECKS = 'cutover_fence_checks'
 
 /**
- * What has to be so once the locks are there: no row where it is, else the SQLSTATE and the reason. Its plan is made before
+ * What has to be so once the locks are there: null where it is, else the SQLSTATE and the reason. Its plan is made before
  * the pause and kept, without parameters so that it is always the same one; a change of the catalogs has it made again.
  */
 function checksSql({ m, from, epoch, scope, captured }: Omit<FencePlan, 'serverDeadline'>): string {
