@@ -2,9 +2,10 @@
 import pg from 'pg'
 import { createCutover, memorySource, type Cutover } from '../src/index.js'
 import { startPair } from '../test/support/servers.js'
+import { ask } from './clients/ask.js'
 import { MAX, NOTES, type Contender } from './clients/contender.js'
 import { LIBRARIES, type Library } from './clients/libraries.js'
-import { KINDS, MANY, partsOf, type Cost, type Measured, type Pairs, type Sizes } from './clients/parts.js'
+import { KINDS, MANY, partsOf, type Measured, type Pairs, type Sizes } from './clients/parts.js'
 import { pairedBy } from './paired.js'
 import { printPart } from './print-part.js'
 
@@ -93,18 +94,4 @@ async function measure(
   } finally {
     for (const contender of opened) await contender.close()
   }
-}
-
-/** Microseconds a query: until all have answered, and of CPU of this process, which is without the server's share. */
-async function ask(contender: Contender, callers: number, queries: number): Promise<Cost> {
-  let left = queries
-  const caller = async (): Promise<void> => {
-    while (left-- > 0) await contender.ask(1 + (left % NOTES))
-  }
-  const before = process.cpuUsage()
-  const start = performance.now()
-  await Promise.all(Array.from({ length: callers }, caller))
-  const millis = performance.now() - start
-  const { user, system } = process.cpuUsage(before)
-  return { micros: (millis * 1_000) / queries, cpuMicros: (user + system) / queries }
 }

@@ -1,7 +1,9 @@
 // What a query at rest takes through each rival, against what it stands in place of.
 import { createCutover, memorySource } from '../../src/index.js'
 import type { Pair } from '../../test/support/servers.js'
+import { ask } from '../clients/ask.js'
 import { MAX, NOTES, type Contender } from '../clients/contender.js'
+import { KINDS } from '../clients/parts.js'
 import { withClient } from '../dual-write/ground.js'
 import { median, ratio, throughput, type Outcome } from '../outcome.js'
 import { pairedBy, type Paired } from '../paired.js'
@@ -9,7 +11,6 @@ import type { Found } from './present.js'
 import { startPgBouncer, type PgBouncer } from './pgbouncer.js'
 import { groupsOf, type Group, type Rival } from './rivals.js'
 
-const KINDS = ['micros', 'cpuMicros'] as const
 type Costs = Readonly<Record<(typeof KINDS)[number], Paired>>
 
 export interface RestSizes {
@@ -124,24 +125,6 @@ async function measureGroup(
 const remarked = ({ version }: Rival, { name }: Rival, { medianA }: Paired): Partial<Outcome> => ({
   remark: `${version}; ${name} ${medianA.toFixed(0)} µs`,
 })
-
-/** Microseconds a query: until all have answered, and of CPU of this process, which is without the server's share. */
-async function ask(
-  contender: Contender,
-  callers: number,
-  queries: number,
-): Promise<{ micros: number; cpuMicros: number }> {
-  let left = queries
-  const caller = async (): Promise<void> => {
-    while (left-- > 0) await contender.ask(1 + (left % NOTES))
-  }
-  const before = process.cpuUsage()
-  const start = performance.now()
-  await Promise.all(Array.from({ length: callers }, caller))
-  const millis = performance.now() - start
-  const { user, system } = process.cpuUsage(before)
-  return { micros: (millis * 1_000) / queries, cpuMicros: (user + system) / queries }
-}
 
 /** What the process of PgBouncer takes besides; the kernel counts it in hundredths of a second. */
 async function ownCpu(
