@@ -42,7 +42,7 @@ export const CHAPTERS: readonly Chapter[] = [
     title: 'Held queries',
     runs: [stub('hold'), run('hold')],
     missed:
-      'Not explained to the end: the queue of a plain `pg.Pool`, whose turns are told beside ours, comes near the same length. A gentler ramp of the release was tried and changed nothing.',
+      'Not explained to the end: the queue of a plain `pg.Pool`, whose turns are told beside ours, comes near the same length.',
   },
   { title: 'From the flag to the route', runs: [stub('flip'), run('flip')] },
   {
